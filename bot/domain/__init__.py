@@ -1,0 +1,1 @@
+"""Pure decisions. No input or output, no clock: `now` is an argument."""

@@ -1,0 +1,1 @@
+"""HTTP: hooks, client API, desk and simulator. Decides nothing by itself."""
