@@ -1,0 +1,442 @@
+"""Draw every table once, for SQLite and PostgreSQL alike. Runs no query.
+
+`…_enc` is sealed (AES-GCM), `…_key` is a keyed hash to find by, everything else is readable by whoever
+holds the file, so no number, text or name may stand in it (invariant 14; tests scan the raw files).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps no zone, so it is taken off and put back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only for INTEGER
+
+
+def _id() -> Column[Any]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _at(name: str, *, nullable: bool = False, **more: Any) -> Column[Any]:
+    return Column(name, Moment, nullable=nullable, **more)
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{v}'" for v in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+clients = Table(
+    "clients",
+    metadata,
+    _id(),
+    Column("client_id", String(64), nullable=False, unique=True, comment="the operator's own name for it"),
+    Column("legal_name", String(200), nullable=False),
+    Column("public_name", String(30), nullable=False, comment="GSM-7, goes into SMS"),
+    Column("website", String(200), nullable=False, server_default=""),
+    Column("privacy_url", String(300), nullable=False, server_default=""),
+    Column("language", String(2), nullable=False, server_default="pl"),
+    Column("is_sensitive", Boolean, nullable=False, server_default=text("false")),
+    Column("card_enc", LargeBinary, nullable=False, comment="privacy_email, phone, address, dpo, webhook_url"),
+    Column("webhook_secret_enc", LargeBinary),
+    _at("changed_at"),
+)
+
+client_contacts = Table(
+    "client_contacts",
+    metadata,
+    _id(),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(8), nullable=False),
+    Column("value_key", LargeBinary(32), nullable=False, index=True),
+    Column("value_enc", LargeBinary, nullable=False),
+    _one_of("kind", "phone", "email", "login"),
+    UniqueConstraint("client", "kind", "value_key"),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    _id(),
+    Column("sender_key", String(40), nullable=False, comment="folded, see domain.numbers.sender_key"),
+    Column("sender", String(40), nullable=False, comment="as registered"),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), comment="none: a shared number"),
+    Column("channel", String(12), nullable=False, server_default="sms"),
+    _at("valid_from", nullable=True),
+    _at("valid_to", nullable=True),
+    Index("ix_senders_sender_key_client", "sender_key", "client"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    _id(),
+    Column("number_key", LargeBinary(32), nullable=False, unique=True),
+    Column("number_enc", LargeBinary, nullable=False),
+    _at("holder_since", nullable=True, comment="the number changed hands then: nothing older is shown"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    _id(),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("text_mark", LargeBinary(16), nullable=False, comment="text with digits, links, names replaced"),
+    _at("last_seen_at"),
+    UniqueConstraint("client", "text_mark"),
+    Index("ix_templates_text_mark", "text_mark"),
+)
+
+shingles = Table(
+    "shingles",
+    metadata,
+    Column("template", ForeignKey("templates.id", ondelete="CASCADE"), primary_key=True),
+    Column("mark", LargeBinary(16), primary_key=True, comment="five words in a row"),
+    Index("ix_shingles_mark", "mark"),
+)
+
+sent = Table(
+    "sent",
+    metadata,
+    _id(),
+    Column("message_id", String(64), nullable=False, unique=True, comment="the provider's"),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("sender_key", String(40), nullable=False),
+    Column("sender", String(40), nullable=False),
+    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", String(12), nullable=False, server_default="sms"),
+    Column("message_class", String(12), nullable=False, server_default=""),
+    Column("template", ForeignKey("templates.id", ondelete="SET NULL")),
+    _at("sent_at"),
+    Index("ix_sent_person_sent_at", "person", "sent_at"),
+    Index("ix_sent_sent_at", "sent_at"),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    _at("heard_at", comment="when the feed last said anything, an empty list included"),
+    _at("newest_sent_at", nullable=True),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    _id(),
+    Column("provider", String(16), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("medium", String(12), nullable=False),
+    Column("address_key", LargeBinary(32), nullable=False, unique=True),
+    Column("address_enc", LargeBinary, nullable=False, comment="person, ours"),
+    Column("person", ForeignKey("people.id", ondelete="SET NULL"), index=True),
+    Column("level", SmallInteger, nullable=False, server_default="0", comment="domain.conversation.Level"),
+    _at("level_until", nullable=True),
+    Column("language", String(2)),
+    Column("owner", String(8), nullable=False, server_default="bot"),
+    Column("claimed_by", ForeignKey("staff.id")),
+    Column("asked_enc", LargeBinary),
+    Column("memory_enc", LargeBinary),
+    Column("stop_waiting_enc", LargeBinary, comment="a STOP kept until a number is known"),
+    _at("stop_waiting_until", nullable=True),
+    _at("noticed_at", nullable=True, comment="when the short privacy notice was last given"),
+    _at("platform_blocked_at", nullable=True),
+    _at("limited_at", nullable=True, comment="when the one line about too many messages was said"),
+    _at("waiting_since", nullable=True, comment="oldest message of the person that nobody answered"),
+    _at("last_at"),
+    Column("version", Integer, nullable=False, server_default="0"),
+    _one_of("owner", "bot", "waiting", "human"),
+    CheckConstraint("(owner = 'human') = (claimed_by IS NOT NULL)", name="human_is_somebody"),
+    Index("ix_conversations_owner", "owner", "waiting_since"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _id(),
+    Column("provider", String(16), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("provider_id", String(80), nullable=False),
+    Column("conversation", ForeignKey("conversations.id", ondelete="CASCADE")),
+    Column("kind", String(16), nullable=False),
+    Column("body_enc", LargeBinary, comment="text, answered_id, button, raw"),
+    Column("wish_enc", LargeBinary, comment="what receive decided; none: a model must read it"),
+    Column("state", String(10), nullable=False),
+    Column("needs_reading", Boolean, nullable=False, server_default=text("false")),
+    Column("is_late", Boolean, nullable=False, server_default=text("false")),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("lease", String(32)),
+    _at("lease_until", nullable=True),
+    _at("ready_at"),
+    _at("received_at"),
+    _at("sent_at", nullable=True),
+    _at("settled_at", nullable=True),
+    UniqueConstraint("provider", "account", "provider_id"),
+    _one_of("state", "new", "settled", "recorded", "poisoned"),
+    Index(
+        "ix_inbox_open",
+        "conversation",
+        "id",
+        sqlite_where=text("state = 'new'"),
+        postgresql_where=text("state = 'new'"),
+    ),
+    Index(
+        "ix_inbox_unread",
+        "id",
+        sqlite_where=text("needs_reading"),
+        postgresql_where=text("needs_reading"),
+    ),
+    Index("ix_inbox_conversation", "conversation", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("conversation", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("cause", ForeignKey("inbox.id", ondelete="SET NULL"), comment="the message it answers"),
+    Column("kind", String(10), nullable=False),
+    Column("once", String(80), unique=True, comment="what may be said once only"),
+    Column("key", String(60), nullable=False, server_default="", comment="reply key, no argument in it"),
+    Column("is_understood", Boolean, nullable=False, server_default=text("true")),
+    Column("body_enc", LargeBinary, nullable=False, comment="text, buttons"),
+    Column("state", String(10), nullable=False),
+    Column("delivery", String(10)),
+    Column("code", String(40), nullable=False, server_default="", comment="the provider's, of a failure"),
+    Column("provider_id", String(80), index=True),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("lease", String(32)),
+    _at("lease_until", nullable=True),
+    _at("ready_at"),
+    _at("expires_at", nullable=True),
+    _at("created_at"),
+    _at("tried_at", nullable=True),
+    _at("settled_at", nullable=True),
+    _one_of("kind", "reply", "receipt", "code", "notice", "agent", "unprompted"),
+    _one_of("state", "ready", "in_hand", "sent", "unknown", "failed", "cancelled", "expired"),
+    Index(
+        "ix_outbox_open",
+        "conversation",
+        "id",
+        sqlite_where=text("state IN ('ready', 'in_hand', 'unknown')"),
+        postgresql_where=text("state IN ('ready', 'in_hand', 'unknown')"),
+    ),
+    Index("ix_outbox_conversation_created_at", "conversation", "created_at"),
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    _id(),
+    Column("person", ForeignKey("people.id"), nullable=False),
+    Column("client", Id, nullable=False, comment="clients.id, or 0: every client"),
+    Column("covers", String(10), nullable=False),
+    Column("evidence", ForeignKey("evidence.id"), nullable=False),
+    _at("since"),
+    _at("lifted_at", nullable=True),
+    Column("lifted_by", ForeignKey("evidence.id")),
+    _one_of("covers", "marketing", "all"),
+    Index(
+        "uq_opt_outs_standing",
+        "person",
+        "client",
+        unique=True,
+        sqlite_where=text("lifted_at IS NULL"),
+        postgresql_where=text("lifted_at IS NULL"),
+    ),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    _id(),
+    Column("act", String(16), nullable=False),
+    Column("person", ForeignKey("people.id")),
+    Column("conversation", ForeignKey("conversations.id", ondelete="SET NULL")),
+    Column("cause", ForeignKey("inbox.id", ondelete="SET NULL")),
+    Column("provider", String(16), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("rule", String(80), nullable=False, comment="what recognised it; never a word of the text"),
+    Column("span_from", SmallInteger, nullable=False, server_default="0"),
+    Column("span_to", SmallInteger, nullable=False, server_default="0"),
+    Column("matcher", String(20), nullable=False, server_default=""),
+    Column("signature", String(10), nullable=False, comment="how the hook was verified"),
+    Column("text_digest", LargeBinary(32), nullable=False, comment="keyed"),
+    Column("text_key_enc", LargeBinary, comment="the row's own key, sealed; destroyed to erase the text"),
+    Column("text_enc", LargeBinary),
+    Column("clients", String(400), nullable=False, server_default="", comment="row ids covered"),
+    _at("received_at"),
+    _at("effective_at"),
+    _one_of("act", "stop", "start", "repeat", "platform_stop", "platform_start"),
+    Index("ix_evidence_person", "person"),
+)
+
+codes = Table(
+    "codes",
+    metadata,
+    _id(),
+    Column("conversation", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", String(10), nullable=False),
+    Column("code_key", LargeBinary(32), nullable=False),
+    Column("tries_left", SmallInteger, nullable=False),
+    _at("made_at"),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+    _one_of("purpose", "start", "proof", "account"),
+    CheckConstraint("tries_left >= 0", name="tries_not_negative"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    _id(),
+    Column("ref", String(8), nullable=False, unique=True),
+    Column("topic", String(30), nullable=False, comment="intent it came from, or poisoned, limited"),
+    Column("audience", String(14), nullable=False, comment="who the person is to us"),
+    Column("state", String(10), nullable=False),
+    Column("is_verified", Boolean, nullable=False, server_default=text("false")),
+    Column("is_urgent", Boolean, nullable=False, server_default=text("false")),
+    Column("conversation", ForeignKey("conversations.id", ondelete="SET NULL"), index=True),
+    Column("person", ForeignKey("people.id", ondelete="SET NULL"), index=True),
+    Column("client", ForeignKey("clients.id", ondelete="SET NULL"), comment="whom it concerns"),
+    Column("language", String(2), nullable=False),
+    Column("due_on", String(10), comment="ISO date in Europe/Warsaw; none: no legal clock of ours"),
+    _at("received_at"),
+    _at("closed_at", nullable=True),
+    _one_of("audience", "recipient", "direct_client", "visitor", "unknown"),
+    _one_of("state", "possible", "open", "forwarded", "closed"),
+    Index("ix_cases_state_due_on", "state", "due_on"),
+)
+
+case_notes = Table(
+    "case_notes",
+    metadata,
+    _id(),
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("author", String(8), nullable=False),
+    Column("staff", ForeignKey("staff.id")),
+    Column("inbox", ForeignKey("inbox.id", ondelete="SET NULL")),
+    Column("body_enc", LargeBinary, nullable=False),
+    _at("at"),
+    _one_of("author", "person", "bot", "staff", "client"),
+)
+
+forwards = Table(
+    "forwards",
+    metadata,
+    _id(),
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("way", String(8), nullable=False),
+    Column("event", String(40), nullable=False, unique=True, comment="webhook-id, the same over every attempt"),
+    Column("body_enc", LargeBinary, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("code", String(40), nullable=False, server_default=""),
+    Column("lease", String(32)),
+    _at("lease_until", nullable=True),
+    _at("ready_at"),
+    _at("created_at"),
+    _at("settled_at", nullable=True),
+    _at("acknowledged_at", nullable=True),
+    _one_of("way", "webhook", "mail"),
+    _one_of("state", "ready", "in_hand", "sent", "failed"),
+    Index("ix_forwards_state_ready_at", "state", "ready_at"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    Column("name", String(64), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("grants", String(8), nullable=False),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE")),
+    _at("made_at"),
+    _at("revoked_at", nullable=True),
+    _one_of("grants", "client", "feed", "gate"),
+    CheckConstraint("(grants = 'client') = (client IS NOT NULL)", name="client_token_has_client"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    _id(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("role", String(8), nullable=False),
+    Column("password_hash", String(200), nullable=False),
+    _at("made_at"),
+    _at("disabled_at", nullable=True),
+    _one_of("role", "agent", "lead", "auditor"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("staff", ForeignKey("staff.id", ondelete="CASCADE"), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    _at("made_at"),
+    _at("seen_at"),
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("what", String(24), primary_key=True),
+    Column("whom_key", LargeBinary(32), primary_key=True),
+    Column("since", String(20), primary_key=True, comment="start of the period counted"),
+    Column("n", Integer, nullable=False),
+    _at("expires_at", index=True),
+)
