@@ -1,0 +1,219 @@
+"""Keep what a conversation holds between two messages. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from bot.domain.conversation import MEMORY_LASTS, Asked, Level, Option, Owner
+from bot.domain.errors import NotKnown
+from bot.domain.messages import Address, Medium
+from bot.ledger.book import Book
+from bot.ledger.tables import conversations as table
+
+_ADDRESS = "conversations.address"
+_ASKED = "conversations.asked"
+_MEMORY = "conversations.memory"
+_STOP = "conversations.stop_waiting"
+STOP_WAITS = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One person on one of our addresses, as it stands."""
+
+    id: int
+    address: Address
+    person: int | None
+    level: Level
+    level_until: datetime | None
+    language: str | None
+    owner: Owner
+    claimed_by: int | None
+    asked: Asked | None = field(repr=False)
+    memory: Mapping[str, Any] = field(repr=False)
+    stop_waiting: Mapping[str, Any] = field(repr=False)
+    noticed_at: datetime | None
+    limited_at: datetime | None
+    waiting_since: datetime | None
+    last_at: datetime
+    version: int
+
+    def level_at(self, now: datetime) -> Level:
+        """The level that still holds; a proof by code runs out, what the channel vouches for does not."""
+        if self.level_until is None or now < self.level_until:
+            return self.level
+        return Level.ASSERTED if self.address.number else Level.CONTACT if self.person else Level.ANONYMOUS
+
+
+def open_for(book: Book, address: Address, *, person: int | None, now: datetime) -> Conversation:
+    """The conversation of this address, begun if there is none, locked until the transaction ends."""
+    keys = book.keys.find_any(_address_text(address))
+    row = book.row(select(table).where(table.c.address_key.in_(keys)).with_for_update())
+    if row is None:
+        values = {
+            "provider": address.provider,
+            "account": address.account,
+            "medium": address.medium.value,
+            "address_key": keys[0],
+            "address_enc": book.keys.seal_json(_ADDRESS, {"person": address.person, "ours": address.ours}),
+            "person": person,
+            "level": int(Level.ASSERTED if person is not None else Level.ANONYMOUS),
+            "owner": Owner.BOT.value,
+            "last_at": now,
+        }
+        book.run(book.insert(table).values(values).on_conflict_do_nothing(index_elements=["address_key"]))
+        row = book.row(select(table).where(table.c.address_key.in_(keys)).with_for_update())
+        assert row is not None  # inserted here or by whoever was faster
+    return _read(book, row)
+
+
+def get(book: Book, conversation: int, *, lock: bool = False) -> Conversation:
+    """One conversation. Raises NotKnown."""
+    query = select(table).where(table.c.id == conversation)
+    row = book.row(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotKnown("conversation")
+    return _read(book, row)
+
+
+def ask(book: Book, conversation: int, asked: Asked | None) -> None:
+    """Put the open question, or take it away."""
+    blob = None if asked is None else book.seal(_ASKED, _asked_text(asked))
+    book.run(update(table).where(table.c.id == conversation).values(asked_enc=blob))
+
+
+def settle(
+    book: Book, conversation: int, *, asked: Asked | None, memory: Mapping[str, Any], language: str, now: datetime
+) -> None:
+    """Keep what a turn leaves: the open question, the topic's memory, the language spoken."""
+    asked_enc = None if asked is None else book.seal(_ASKED, _asked_text(asked))
+    kept = {**memory, "_until": (now + MEMORY_LASTS).isoformat()} if memory else None
+    memory_enc = None if kept is None else book.keys.seal_json(_MEMORY, kept)
+    book.run(
+        update(table)
+        .where(table.c.id == conversation)
+        .values(asked_enc=asked_enc, memory_enc=memory_enc, language=language, version=table.c.version + 1)
+    )
+
+
+def hear(book: Book, conversation: int, *, now: datetime) -> None:
+    """A message of the person came: it waits from the oldest one that nobody answered."""
+    book.run(
+        update(table)
+        .where(table.c.id == conversation)
+        .values(last_at=now, waiting_since=func.coalesce(table.c.waiting_since, now))
+    )
+
+
+def know(book: Book, conversation: int, *, person: int, level: Level, until: datetime | None = None) -> None:
+    """Bind a number to the conversation at a level of proof."""
+    book.run(
+        update(table)
+        .where(table.c.id == conversation)
+        .values(person=person, level=int(level), level_until=until)
+    )
+
+
+def give_to(book: Book, conversation: int, owner: Owner, *, staff: int | None = None) -> None:
+    """Change who speaks. Handing back leaves a fence: no question and no memory from before."""
+    values: dict[str, Any] = {"owner": owner.value, "claimed_by": staff, "version": table.c.version + 1}
+    if owner is Owner.BOT:
+        values |= {"asked_enc": None, "memory_enc": None, "noticed_at": None}
+    book.run(update(table).where(table.c.id == conversation).values(values))
+
+
+def mark(book: Book, conversation: int, **moments: datetime | None) -> None:
+    """Set `noticed_at`, `limited_at`, `platform_blocked_at` or `waiting_since`."""
+    book.run(update(table).where(table.c.id == conversation).values(moments))
+
+
+def keep_stop(book: Book, conversation: int, stop: Mapping[str, Any], *, now: datetime) -> None:
+    """Keep a STOP of a chat without a number until the number is known, 24 hours at most."""
+    book.run(
+        update(table)
+        .where(table.c.id == conversation)
+        .values(stop_waiting_enc=book.keys.seal_json(_STOP, stop), stop_waiting_until=now + STOP_WAITS)
+    )
+
+
+def drop_stop(book: Book, conversation: int) -> None:
+    book.run(
+        update(table)
+        .where(table.c.id == conversation)
+        .values(stop_waiting_enc=None, stop_waiting_until=None)
+    )
+
+
+def waiting(book: Book, *, staff: int | None = None) -> list[Conversation]:
+    """What the desk lists: conversations handed over, oldest unanswered first, and those `staff` has."""
+    wanted = table.c.owner == Owner.WAITING.value
+    if staff is not None:
+        wanted = wanted | (table.c.claimed_by == staff)
+    rows = book.rows(select(table).where(wanted).order_by(table.c.waiting_since.is_(None), table.c.waiting_since))
+    return [_read(book, row) for row in rows]
+
+
+def _address_text(address: Address) -> str:
+    return "\n".join((address.provider, address.account, address.person, address.ours))
+
+
+def _read(book: Book, row: Mapping[str, Any]) -> Conversation:
+    place = book.keys.unseal_json(_ADDRESS, row["address_enc"])
+    return Conversation(
+        id=row["id"],
+        address=Address(row["provider"], row["account"], Medium(row["medium"]), place["person"], place["ours"]),
+        person=row["person"],
+        level=Level(row["level"]),
+        level_until=row["level_until"],
+        language=row["language"],
+        owner=Owner(row["owner"]),
+        claimed_by=row["claimed_by"],
+        asked=None if row["asked_enc"] is None else _asked(book.unseal(_ASKED, row["asked_enc"])),
+        memory=book.keys.unseal_json(_MEMORY, row["memory_enc"]),
+        stop_waiting=(
+            {**book.keys.unseal_json(_STOP, row["stop_waiting_enc"]), "_until": row["stop_waiting_until"]}
+            if row["stop_waiting_enc"] is not None
+            else {}
+        ),
+        noticed_at=row["noticed_at"],
+        limited_at=row["limited_at"],
+        waiting_since=row["waiting_since"],
+        last_at=row["last_at"],
+        version=row["version"],
+    )
+
+
+def live_memory(conversation: Conversation, now: datetime) -> dict[str, Any]:
+    """The topic's memory, nothing after its day is over."""
+    memory = dict(conversation.memory)
+    until = memory.pop("_until", None)
+    return memory if until and now < datetime.fromisoformat(until) else {}
+
+
+def live_asked(conversation: Conversation, now: datetime) -> Asked | None:
+    """The open question if it has not run out."""
+    asked = conversation.asked
+    return asked if asked is not None and now < asked.expires_at else None
+
+
+def live_stop(conversation: Conversation, now: datetime) -> dict[str, Any] | None:
+    """The STOP that waits for a number, if its 24 hours are not over."""
+    stop = dict(conversation.stop_waiting)
+    until = stop.pop("_until", None)
+    return stop if until is not None and now < until else None
+
+
+def _asked_text(asked: Asked) -> str:
+    return json.dumps({**asdict(asked), "expires_at": asked.expires_at.isoformat()}, ensure_ascii=False)
+
+
+def _asked(text: str) -> Asked:
+    value = json.loads(text)
+    options = tuple(Option(**option) for option in value.pop("options"))
+    return Asked(**{**value, "options": options, "expires_at": datetime.fromisoformat(value["expires_at"])})

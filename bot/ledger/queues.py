@@ -1,0 +1,435 @@
+"""Keep what came in and what goes out, each thing once and in its order. Decides neither answers nor consent.
+
+A claim is a lease: whoever holds it settles the row by its token; a worker that dies lets it run out.
+Uniqueness is the database's (UNIQUE), never a lock's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, and_, exists, func, or_, select, update
+
+from bot.domain.conversation import Wish
+from bot.domain.messages import Delivery, Inbound, Kind
+from bot.ledger.book import Book
+from bot.ledger.tables import inbox, outbox
+
+LEASE = timedelta(seconds=60)
+MAX_TRIES = 5
+
+_BODY_IN = "inbox.body"
+_WISH = "inbox.wish"
+_BODY_OUT = "outbox.body"
+_KEPT_RAW = 4096  #: bytes of an unreadable payload kept for the engineer who looks at it
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A row of the inbox in somebody's hand."""
+
+    id: int
+    conversation: int
+    kind: Kind
+    text: str = field(repr=False)
+    answered_id: str | None
+    button: str | None = field(repr=False)
+    language_hint: str | None
+    wishes: tuple[Wish, ...]
+    facts: Mapping[str, Any]
+    tries: int
+    lease: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to go out. `once` makes a second row with the same value impossible."""
+
+    conversation: int
+    kind: str
+    text: str = field(repr=False)
+    key: str = ""
+    cause: int | None = None
+    once: str | None = None
+    buttons: tuple[tuple[str, str], ...] = ()
+    asks_contact: bool = False
+    is_understood: bool = True
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row of the outbox in somebody's hand."""
+
+    id: int
+    conversation: int
+    kind: str
+    text: str = field(repr=False)
+    buttons: tuple[tuple[str, str], ...] = field(repr=False)
+    asks_contact: bool
+    tries: int
+    lease: str
+    created_at: datetime
+    tried_at: datetime | None
+    expires_at: datetime | None
+    was_unclear: bool
+
+
+def accept(book: Book, message: Inbound, *, conversation: int | None, state: str) -> int | None:
+    """File what came in. None: it was filed before, nothing is to happen."""
+    body = {"text": message.text}
+    if message.answered_id:
+        body["answered_id"] = message.answered_id
+    if message.button:
+        body["button"] = message.button
+    if message.language_hint:
+        body["language_hint"] = message.language_hint
+    if message.raw is not None:
+        body["raw"] = message.raw[:_KEPT_RAW].decode("latin-1")
+    statement = (
+        book.insert(inbox)
+        .values(
+            provider=message.provider,
+            account=message.account,
+            provider_id=message.provider_id,
+            conversation=conversation,
+            kind=message.kind.value,
+            body_enc=book.keys.seal_json(_BODY_IN, body),
+            state=state,
+            is_late=message.is_late,
+            ready_at=message.received_at,
+            received_at=message.received_at,
+            sent_at=message.sent_at,
+            settled_at=None if state == "new" else message.received_at,
+        )
+        .on_conflict_do_nothing(index_elements=["provider", "account", "provider_id"])
+        .returning(inbox.c.id)
+    )
+    number: int | None = book.scalar(statement)
+    return number
+
+
+def is_known(book: Book, message: Inbound) -> bool:
+    """Was it filed before? Cheap, and only a shortcut: `accept` is what guarantees it."""
+    found = select(inbox.c.id).where(
+        inbox.c.provider == message.provider,
+        inbox.c.account == message.account,
+        inbox.c.provider_id == message.provider_id,
+    )
+    return book.scalar(found) is not None
+
+
+def wish(
+    book: Book, message: int, wishes: Sequence[Wish], *, facts: Mapping[str, Any], state: str, now: datetime
+) -> None:
+    """Note what was decided on receipt, so that the turn needs no model."""
+    value = {"wishes": [asdict(w) for w in wishes], "facts": dict(facts)}
+    book.run(
+        update(inbox)
+        .where(inbox.c.id == message)
+        .values(
+            wish_enc=book.seal(_WISH, json.dumps(value, ensure_ascii=False)),
+            state=state,
+            settled_at=None if state == "new" else now,
+        )
+    )
+
+
+def claim_inbox(book: Book, *, now: datetime, limit: int = 1) -> list[Received]:
+    """Take the oldest message of each of up to `limit` conversations that have none in hand."""
+    earlier = inbox.alias("earlier")
+    is_oldest = ~exists(
+        select(earlier.c.id).where(
+            earlier.c.conversation == inbox.c.conversation,
+            earlier.c.state == "new",
+            earlier.c.id < inbox.c.id,
+        )
+    )
+    free = or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now)
+    query = (
+        select(inbox)
+        .where(inbox.c.state == "new", inbox.c.ready_at <= now, free, is_oldest)
+        .order_by(inbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = book.rows(query)
+    if not rows:
+        return []
+    lease = secrets.token_hex(16)
+    book.run(
+        update(inbox)
+        .where(inbox.c.id.in_([row["id"] for row in rows]))
+        .values(lease=lease, lease_until=now + LEASE, tries=inbox.c.tries + 1)
+    )
+    return [_received(book, row, lease) for row in rows]
+
+
+def still_mine(book: Book, message: Received) -> bool:
+    """Is the lease still ours? Asked in the transaction that settles, so that no message is settled twice."""
+    query = select(inbox.c.id).where(
+        inbox.c.id == message.id, inbox.c.lease == message.lease, inbox.c.state == "new"
+    )
+    return book.scalar(query.with_for_update()) is not None
+
+
+def settle_inbox(book: Book, message: Received, *, now: datetime, needs_reading: bool = False) -> None:
+    book.run(
+        update(inbox)
+        .where(inbox.c.id == message.id)
+        .values(state="settled", settled_at=now, lease=None, lease_until=None, needs_reading=needs_reading)
+    )
+
+
+def put_back(book: Book, message: Received, *, ready_at: datetime) -> None:
+    """It could not be answered now; again later."""
+    book.run(
+        update(inbox)
+        .where(inbox.c.id == message.id, inbox.c.lease == message.lease)
+        .values(lease=None, lease_until=None, ready_at=ready_at)
+    )
+
+
+def poison(book: Book, message: Received, *, now: datetime) -> None:
+    """Free the conversation of a message that keeps failing."""
+    book.run(
+        update(inbox)
+        .where(inbox.c.id == message.id)
+        .values(state="poisoned", settled_at=now, lease=None, lease_until=None)
+    )
+
+
+def unread(book: Book, *, since: datetime, limit: int) -> list[Received]:
+    """Messages that were answered while no model was there, oldest first."""
+    query = (
+        select(inbox)
+        .where(inbox.c.needs_reading, inbox.c.received_at >= since)
+        .order_by(inbox.c.id)
+        .limit(limit)
+    )
+    return [_received(book, row, "") for row in book.rows(query)]
+
+
+def read_at_last(book: Book, message: int) -> bool:
+    """Take the mark off. False: somebody else did, and whatever follows is theirs."""
+    statement = update(inbox).where(inbox.c.id == message, inbox.c.needs_reading).values(needs_reading=False)
+    result = book.run(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
+
+
+def texts_of(book: Book, conversation: int, *, limit: int = 200) -> list[tuple[str, str, datetime, str]]:
+    """The transcript as (who: person, bot or staff; text; when; state), oldest first."""
+    came = book.rows(
+        select(inbox.c.id, inbox.c.body_enc, inbox.c.received_at, inbox.c.state)
+        .where(inbox.c.conversation == conversation, inbox.c.kind.in_(_SPOKEN), inbox.c.body_enc.is_not(None))
+        .order_by(inbox.c.id.desc())
+        .limit(limit)
+    )
+    went = book.rows(
+        select(outbox.c.id, outbox.c.kind, outbox.c.body_enc, outbox.c.created_at, outbox.c.state)
+        .where(outbox.c.conversation == conversation)
+        .order_by(outbox.c.id.desc())
+        .limit(limit)
+    )
+    lines = [
+        (r["received_at"], 0, r["id"], "person", book.keys.unseal_json(_BODY_IN, r["body_enc"])["text"], r["state"])
+        for r in came
+    ]
+    lines += [
+        (
+            r["created_at"],
+            1,
+            r["id"],
+            "staff" if r["kind"] == "agent" else "bot",
+            book.keys.unseal_json(_BODY_OUT, r["body_enc"])["text"],
+            r["state"],
+        )
+        for r in went
+    ]
+    return [(who, text, at, state) for at, _, _, who, text, state in sorted(lines)]
+
+
+_SPOKEN = (Kind.TEXT.value, Kind.CONTACT.value, Kind.START.value)
+
+
+def put(book: Book, draft: Draft, *, now: datetime) -> int | None:
+    """Put a text into the outbox. None: what may be said once was said before."""
+    body: dict[str, Any] = {"text": draft.text}
+    if draft.buttons:
+        body["buttons"] = draft.buttons
+    if draft.asks_contact:
+        body["asks_contact"] = True
+    statement = book.insert(outbox).values(
+        conversation=draft.conversation,
+        cause=draft.cause,
+        kind=draft.kind,
+        once=draft.once,
+        key=draft.key,
+        is_understood=draft.is_understood,
+        body_enc=book.keys.seal_json(_BODY_OUT, body),
+        state="ready",
+        ready_at=now,
+        expires_at=draft.expires_at,
+        created_at=now,
+    )
+    if draft.once is not None:
+        statement = statement.on_conflict_do_nothing(index_elements=["once"])
+    number: int | None = book.scalar(statement.returning(outbox.c.id))
+    return number
+
+
+def claim_outbox(book: Book, *, now: datetime, limit: int = 1) -> list[Waiting]:
+    """Take the oldest row of each of up to `limit` conversations that have none in hand.
+
+    A row whose sender died while sending comes back as `was_unclear`: it may have gone out.
+    """
+    earlier = outbox.alias("earlier")
+    open_states = ("ready", "in_hand", "unknown")
+    is_oldest = ~exists(
+        select(earlier.c.id).where(
+            earlier.c.conversation == outbox.c.conversation,
+            earlier.c.state.in_(open_states),
+            earlier.c.id < outbox.c.id,
+        )
+    )
+    is_free = or_(
+        outbox.c.state.in_(("ready", "unknown")),
+        and_(outbox.c.state == "in_hand", outbox.c.lease_until < now),
+    )
+    query = (
+        select(outbox)
+        .where(outbox.c.state.in_(open_states), outbox.c.ready_at <= now, is_free, is_oldest)
+        .order_by(outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = book.rows(query)
+    if not rows:
+        return []
+    lease = secrets.token_hex(16)
+    book.run(
+        update(outbox)
+        .where(outbox.c.id.in_([row["id"] for row in rows]))
+        .values(state="in_hand", lease=lease, lease_until=now + LEASE, tries=outbox.c.tries + 1, tried_at=now)
+    )
+    return [_waiting(book, row, lease) for row in rows]
+
+
+def settle_outbox(
+    book: Book,
+    message: Waiting,
+    state: str,
+    *,
+    now: datetime,
+    provider_id: str | None = None,
+    delivery: Delivery | None = None,
+    code: str = "",
+    ready_at: datetime | None = None,
+) -> None:
+    """Write down how sending ended; only whoever holds the lease can.
+
+    state: sent, failed, cancelled, expired end it; ready and unknown come back at `ready_at`.
+    """
+    values: dict[str, Any] = {"state": state, "lease": None, "lease_until": None, "code": code[:40]}
+    if provider_id is not None:
+        values["provider_id"] = provider_id
+    if delivery is not None:
+        values["delivery"] = delivery.value
+    if ready_at is not None:
+        values["ready_at"] = ready_at
+    if state not in ("ready", "unknown"):
+        values["settled_at"] = now
+    book.run(
+        update(outbox).where(outbox.c.id == message.id, outbox.c.lease == message.lease).values(values)
+    )
+
+
+def report(book: Book, outbox_id: int | None, provider_id: str, delivery: Delivery, code: str) -> int | None:
+    """Note a delivery report if it is news. The row's id, or None if no row of ours is meant."""
+    mine = outbox.c.id == outbox_id if outbox_id is not None else outbox.c.provider_id == provider_id
+    row = book.row(select(outbox.c.id, outbox.c.delivery, outbox.c.state).where(mine).with_for_update())
+    if row is None:
+        return None
+    known = Delivery(row["delivery"]) if row["delivery"] else Delivery.UNKNOWN
+    if delivery.rank > known.rank:
+        values: dict[str, Any] = {"delivery": delivery.value, "code": code[:40]}
+        if row["state"] == "unknown" and delivery is not Delivery.UNKNOWN:
+            values |= {"state": "sent", "provider_id": provider_id}
+        book.run(update(outbox).where(outbox.c.id == row["id"]).values(values))
+    number: int = row["id"]
+    return number
+
+
+def conversation_of(book: Book, outbox_id: int) -> int:
+    number: int = book.scalar(select(outbox.c.conversation).where(outbox.c.id == outbox_id))
+    return number
+
+
+def replies_since(book: Book, conversation: int, since: datetime, *, understood: bool) -> int:
+    """How many messages of the conversation were answered since then, understood or not."""
+    query = select(func.count(func.distinct(outbox.c.cause))).where(
+        outbox.c.conversation == conversation,
+        outbox.c.created_at >= since,
+        outbox.c.kind == "reply",
+        outbox.c.is_understood == understood,
+    )
+    return int(book.scalar(query) or 0)
+
+
+def cancel_replies(book: Book, conversation: int, *, now: datetime) -> None:
+    """A human took over: what the bot had ready is not said any more."""
+    book.run(
+        update(outbox)
+        .where(
+            outbox.c.conversation == conversation,
+            outbox.c.kind.in_(("reply", "notice")),
+            outbox.c.state == "ready",
+        )
+        .values(state="cancelled", code="human owns", settled_at=now)
+    )
+
+
+def _received(book: Book, row: Mapping[str, Any], lease: str) -> Received:
+    body = book.keys.unseal_json(_BODY_IN, row["body_enc"])
+    decided = book.keys.unseal_json(_WISH, row["wish_enc"])
+    return Received(
+        id=row["id"],
+        conversation=row["conversation"],
+        kind=Kind(row["kind"]),
+        text=body.get("text", ""),
+        answered_id=body.get("answered_id"),
+        button=body.get("button"),
+        language_hint=body.get("language_hint"),
+        wishes=tuple(
+            Wish(**{**w, "alternatives": tuple(w["alternatives"])}) for w in decided.get("wishes", ())
+        ),
+        facts=decided.get("facts", {}),
+        tries=row["tries"] + 1,
+        lease=lease,
+        received_at=row["received_at"],
+    )
+
+
+def _waiting(book: Book, row: Mapping[str, Any], lease: str) -> Waiting:
+    body = book.keys.unseal_json(_BODY_OUT, row["body_enc"])
+    return Waiting(
+        id=row["id"],
+        conversation=row["conversation"],
+        kind=row["kind"],
+        text=body["text"],
+        buttons=tuple((token, label) for token, label in body.get("buttons", ())),
+        asks_contact=bool(body.get("asks_contact")),
+        tries=row["tries"] + 1,
+        lease=lease,
+        created_at=row["created_at"],
+        tried_at=row["tried_at"],
+        expires_at=row["expires_at"],
+        was_unclear=row["state"] in ("unknown", "in_hand"),
+    )
