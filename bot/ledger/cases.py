@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.engine import RowMapping
 
 from bot.domain.errors import NotKnown
 from bot.ledger.book import Book
@@ -144,7 +143,7 @@ def notes_of(book: Book, case: int) -> list[Note]:
     return [Note(r["author"], r["staff"], r["at"], book.unseal(_BODY, r["body_enc"])) for r in rows]
 
 
-def _case(row: Mapping[str, Any]) -> Case:
+def _case(row: RowMapping) -> Case:
     return Case(
         id=row["id"],
         ref=row["ref"],

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import MEMORY_LASTS, Asked, Level, Option, Owner
 from bot.domain.errors import NotKnown
@@ -163,7 +164,7 @@ def _address_text(address: Address) -> str:
     return "\n".join((address.provider, address.account, address.person, address.ours))
 
 
-def _read(book: Book, row: Mapping[str, Any]) -> Conversation:
+def _read(book: Book, row: RowMapping) -> Conversation:
     place = book.keys.unseal_json(_ADDRESS, row["address_enc"])
     return Conversation(
         id=row["id"],

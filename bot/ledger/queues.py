@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, and_, exists, func, or_, select, update
+from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import Wish
 from bot.domain.messages import Delivery, Inbound, Kind
@@ -396,7 +397,7 @@ def cancel_replies(book: Book, conversation: int, *, now: datetime) -> None:
     )
 
 
-def _received(book: Book, row: Mapping[str, Any], lease: str) -> Received:
+def _received(book: Book, row: RowMapping, lease: str) -> Received:
     body = book.keys.unseal_json(_BODY_IN, row["body_enc"])
     decided = book.keys.unseal_json(_WISH, row["wish_enc"])
     return Received(
@@ -417,7 +418,7 @@ def _received(book: Book, row: Mapping[str, Any], lease: str) -> Received:
     )
 
 
-def _waiting(book: Book, row: Mapping[str, Any], lease: str) -> Waiting:
+def _waiting(book: Book, row: RowMapping, lease: str) -> Waiting:
     body = book.keys.unseal_json(_BODY_OUT, row["body_enc"])
     return Waiting(
         id=row["id"],

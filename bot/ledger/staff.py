@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.engine import RowMapping
 
 from bot.domain.errors import BadInput
 from bot.ledger.book import Book
@@ -87,5 +86,5 @@ def end_session(book: Book, token: str) -> None:
     book.run(delete(sessions).where(sessions.c.digest == digest(token)))
 
 
-def _member(row: Mapping[str, Any]) -> Member:
+def _member(row: RowMapping) -> Member:
     return Member(row["id"], row["name"], row["role"], row["password_hash"], row["disabled_at"] is not None)
