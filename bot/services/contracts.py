@@ -1,0 +1,56 @@
+"""Say what services need from outside, so that they import neither a provider nor the model. Does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.domain.keywords import Words
+from bot.domain.readings import Reading
+from bot.knowledge import Knowledge
+from bot.ledger.book import Book, Ledger
+from bot.texts import Texts
+
+
+class Understanding(Protocol):
+    """Reads texts by a model. None for a text that was not read: the model is down, slow or talks nonsense."""
+
+    def read(self, texts: Sequence[str]) -> list[Reading | None]: ...
+
+
+class Bell(Protocol):
+    """Wakes the workers of every process. Losing a ring only costs the polling interval."""
+
+    def ring(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every service is given: the store, the words, and the operator's choices."""
+
+    ledger: Ledger
+    texts: Texts
+    words: Words
+    knowledge: Knowledge
+    understanding: Understanding
+    bell: Bell
+    default_language: str = "pl"
+    stop_all_covers: str = "all"
+    own_addresses: frozenset[str] = frozenset()
+    ways_to_clients: Mapping[str, bool] | None = None  #: which of `webhook` and `mail` can be sent at all
+
+    def language(self, wanted: str | None) -> str:
+        """A language that is offered: the one wanted, else the operator's."""
+        offered = self.texts.languages
+        if wanted in offered:
+            return str(wanted)
+        return self.default_language if self.default_language in offered else offered[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a topic reads through: the ledger's page of this turn, and what the house knows."""
+
+    book: Book
+    house: House

@@ -1,0 +1,136 @@
+"""Send what is in the outbox, each thing once. Writes no text and decides no opt-out.
+
+Owner, consent and expiry are looked at again in the transaction that claims a row (invariants 4 and 8).
+A sending that ended unclear is looked up at the provider before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.channels import Channel
+from bot.domain.consent import EVERY_CLIENT, MessageClass, gate
+from bot.domain.conversation import Owner
+from bot.domain.errors import SendFailed
+from bot.domain.messages import Delivery, Outgoing, Taken
+from bot.ledger import consents, conversations, queues
+from bot.ledger.book import Book
+from bot.ledger.conversations import Conversation
+from bot.ledger.queues import Waiting
+from bot.services.contracts import House
+
+log = structlog.get_logger()
+
+MAX_TRIES = 8
+BACK_OFF = (2, 5, 15, 60, 300, 900, 3600)  #: seconds before each further try
+LOOK_UP_AFTER = timedelta(seconds=20)  #: a provider lists a message a little after it took it
+MUTE_FOR_HUMAN = frozenset({"reply", "notice"})
+
+
+def deliver(
+    house: House, channels: Mapping[str, Channel], *, now: datetime, limit: int = 1
+) -> int:
+    """Claim and send up to `limit` messages, one a conversation. Returns how many were claimed."""
+    with house.ledger.write() as book:
+        claimed = [(row, *_checked(book, row, now)) for row in queues.claim_outbox(book, now=now, limit=limit)]
+    for row, conversation, may_go in claimed:
+        if may_go:
+            _send(house, channels, row, conversation, now)
+    return len(claimed)
+
+
+def _checked(book: Book, row: Waiting, now: datetime) -> tuple[Conversation, bool]:
+    """May it still go? Decided and written down in the claiming transaction."""
+    conversation = conversations.get(book, row.conversation, lock=True)
+    refusal = _refusal(book, row, conversation, now)
+    if refusal is None:
+        return conversation, True
+    state = "expired" if refusal == "expired" else "cancelled"
+    queues.settle_outbox(book, row, state, now=now, code=refusal)
+    return conversation, False
+
+
+def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime) -> str | None:
+    if row.expires_at is not None and now >= row.expires_at:
+        return "expired"
+    if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
+        return "human owns"
+    if row.kind == "reply" and conversation.owner is Owner.WAITING:
+        return "human owns"
+    if row.kind == "unprompted" and conversation.person is not None:
+        standing = consents.standing(book, conversation.person)
+        if not gate(standing, EVERY_CLIENT, MessageClass.UNCLASSIFIED).is_allowed:
+            return "opted out"
+    return None
+
+
+def _send(
+    house: House, channels: Mapping[str, Channel], row: Waiting, conversation: Conversation, now: datetime
+) -> None:
+    channel = channels.get(conversation.address.provider)
+    if channel is None:
+        _settle(house, row, "failed", now, code="no channel")
+        return
+    message = Outgoing(
+        outbox_id=str(row.id),
+        address=conversation.address,
+        text=row.text,
+        buttons=row.buttons,
+        asks_contact=row.asks_contact,
+    )
+    try:
+        taken = _found(channel, message, row) if row.was_unclear else None
+        if taken is None:
+            taken = channel.send(message)
+    except SendFailed as failure:
+        _failed(house, row, conversation, failure, now)
+        return
+    except Exception as error:  # a fault of ours: it may have gone out, so it is looked up first
+        log.error("sending broke", message=row.id, error=type(error).__name__)
+        _failed(house, row, conversation, SendFailed("fault", ambiguous=True), now)
+        return
+    with house.ledger.write() as book:
+        queues.settle_outbox(
+            book, row, "sent", now=now, provider_id=taken.provider_id, delivery=taken.delivery
+        )
+    log.info("sent", message=row.id, channel=conversation.address.provider)
+
+
+def _found(channel: Channel, message: Outgoing, row: Waiting) -> Taken | None:
+    """What became of an earlier try that ended unclear."""
+    return channel.find(message, row.tried_at or row.created_at)
+
+
+def _failed(house: House, row: Waiting, conversation: Conversation, failure: SendFailed, now: datetime) -> None:
+    log.warning(
+        "not sent",
+        message=row.id,
+        channel=conversation.address.provider,
+        code=failure.code,
+        alarm=failure.alarm,
+    )
+    if failure.stopped:
+        with house.ledger.write() as book:
+            conversations.mark(book, conversation.id, platform_blocked_at=now)
+            queues.settle_outbox(book, row, "failed", now=now, code=failure.code, delivery=Delivery.FAILED)
+        return
+    if failure.ambiguous and row.tries < MAX_TRIES:
+        _settle(house, row, "unknown", now, code=failure.code, ready_at=now + LOOK_UP_AFTER)
+        return
+    if failure.retryable and row.tries < MAX_TRIES:
+        wait = failure.retry_after or BACK_OFF[min(row.tries - 1, len(BACK_OFF) - 1)] * random.uniform(0.8, 1.2)
+        _settle(house, row, "ready", now, code=failure.code, ready_at=now + timedelta(seconds=wait))
+        return
+    _settle(house, row, "failed", now, code=failure.code)
+
+
+def _settle(
+    house: House, row: Waiting, state: str, now: datetime, *, code: str, ready_at: datetime | None = None
+) -> None:
+    delivery = Delivery.FAILED if state == "failed" else None
+    with house.ledger.write() as book:
+        queues.settle_outbox(book, row, state, now=now, code=code, ready_at=ready_at, delivery=delivery)

@@ -1,0 +1,238 @@
+"""Put an opt-out in place, with its evidence and its one receipt, in the transaction it is given.
+
+Asks neither the model nor a provider: invariant 3. What is covered is decided in `domain.consent`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.consent import (
+    EVERY_CLIENT,
+    SHARED_LOOK_BACK,
+    Candidate,
+    Coverage,
+    Covers,
+    OptOut,
+    Receipt,
+    coverage_of_everything,
+    coverage_of_sender,
+)
+from bot.domain.keywords import MATCHER_VERSION, Scope
+from bot.domain.messages import Medium
+from bot.ledger import clients, consents, conversations, queues, senders, sent
+from bot.ledger.book import Book
+from bot.ledger.conversations import Conversation
+from bot.services import look_up_sender
+from bot.services.contracts import House
+
+RECEIPT_LASTS = timedelta(hours=24)
+RECEIPT_LASTS_US = timedelta(minutes=5)  #: 47 CFR 64.1200(a)(12): a confirmation later than that needs consent
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The message that asked for it, and why it was understood so.
+
+    signature: how it was vouched for (`signed`, `secret`, `platform`, `model`).
+    language: the keyword's, for the receipt; None: the conversation's.
+    """
+
+    message: int | None
+    text: str
+    rule: str
+    span: tuple[int, int]
+    signature: str
+    received_at: datetime
+    language: str | None = None
+
+
+def opt_out(
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    *,
+    scope: Scope,
+    sender: str | None = None,
+    client: int | None = None,
+    cause: Cause,
+    now: datetime,
+    is_receipted: bool = True,
+) -> str:
+    """Stop what the scope covers.
+
+    client: the one client meant, when the person chose it; else the scope decides.
+    Returns `done`, `again` (it stood before: recorded, silent) or `no_number` (kept for 24 hours).
+    """
+    if conversation.person is None:
+        stop = {"scope": scope.value, "sender": sender, "text": cause.text, "rule": cause.rule, "span": cause.span}
+        conversations.keep_stop(book, conversation.id, stop, now=now)
+        return "no_number"
+    coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
+    person = conversation.person
+    stands = _stands(consents.standing(book, person), coverage)
+    evidence = consents.record(
+        book,
+        consents.Act(
+            act="repeat" if stands else "stop",
+            person=person,
+            conversation=conversation.id,
+            cause=cause.message,
+            provider=conversation.address.provider,
+            scope=scope.value,
+            rule=cause.rule,
+            span=cause.span,
+            matcher=MATCHER_VERSION,
+            signature=cause.signature,
+            text=cause.text,
+            clients=coverage.clients,
+            received_at=cause.received_at,
+            effective_at=now,
+        ),
+    )
+    if stands:
+        return "again"
+    consents.stop(book, person, coverage.clients, coverage.covers, evidence=evidence, now=now)
+    if is_receipted:
+        _receipt(house, book, conversation, coverage, evidence=evidence, cause=cause, now=now)
+    return "done"
+
+
+def carry_out_waiting(house: House, book: Book, conversation: Conversation, *, now: datetime) -> str | None:
+    """The number is known now: carry out the STOP that waited for it. None if none waited."""
+    stop = conversations.live_stop(conversation, now)
+    if stop is None:
+        return None
+    conversations.drop_stop(book, conversation.id)
+    cause = Cause(None, stop["text"], stop["rule"], tuple(stop["span"]), "platform", now)
+    return opt_out(
+        house, book, conversation, scope=Scope(stop["scope"]), sender=stop["sender"], cause=cause, now=now
+    )
+
+
+def take_provider_stop(
+    book: Book, conversation: Conversation, candidates: tuple[Candidate, ...], *, cause: Cause, now: datetime
+) -> None:
+    """The provider took an opt-out and has confirmed it itself: record and honour it, without a text of ours."""
+    if conversation.person is None:
+        return
+    coverage = coverage_of_sender(candidates, is_shared=len(candidates) > 1)
+    act = consents.Act(
+        act="stop",
+        person=conversation.person,
+        conversation=conversation.id,
+        cause=cause.message,
+        provider=conversation.address.provider,
+        scope=Scope.SENDER.value,
+        rule=cause.rule,
+        span=cause.span,
+        matcher=MATCHER_VERSION,
+        signature=cause.signature,
+        text=cause.text,
+        clients=coverage.clients,
+        received_at=cause.received_at,
+        effective_at=now,
+    )
+    if _stands(consents.standing(book, conversation.person), coverage):
+        return
+    evidence = consents.record(book, act)
+    consents.stop(book, conversation.person, coverage.clients, coverage.covers, evidence=evidence, now=now)
+
+
+def holders_of(book: Book, sender: str, *, now: datetime) -> tuple[int, ...]:
+    """The clients that hold a sender name today; empty if the name is not registered."""
+    return senders.holders(book, sender, at=now)
+
+
+def _coverage(
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    *,
+    scope: Scope,
+    sender: str | None,
+    client: int | None,
+    now: datetime,
+) -> Coverage:
+    if scope is Scope.ALL:
+        return coverage_of_everything(house.stop_all_covers)
+    if client is not None:
+        is_sensitive = clients.card(book, client).is_sensitive
+        return coverage_of_sender([Candidate(client, is_sensitive)], is_shared=False)
+    if sender is not None:
+        held = holders_of(book, sender, now=now)
+        if held:
+            return Coverage(tuple(sorted(held)), Covers.MARKETING, Receipt.NAMED)
+    assert conversation.person is not None  # asked before
+    candidates, is_shared = look_up_sender.candidates_for_stop(
+        book, person=conversation.person, ours=conversation.address.ours, now=now
+    )
+    if not candidates:
+        # Nobody holds this address (a chat, or the bot's own number): whoever wrote lately is meant.
+        recent = sent.clients_since(book, conversation.person, since=now - SHARED_LOOK_BACK)
+        candidates = tuple(Candidate(c, clients.card(book, c).is_sensitive) for c in recent)
+        is_shared = len(candidates) > 1
+    return coverage_of_sender(candidates, is_shared=is_shared)
+
+
+def _stands(standing: list[OptOut], coverage: Coverage) -> bool:
+    """Is everything covered by what holds already?"""
+    held = {o.client: o.covers for o in standing}
+    widest = held.get(EVERY_CLIENT)
+    if widest is Covers.ALL or (widest is not None and coverage.covers is Covers.MARKETING):
+        return True
+    return all(
+        held.get(c) is Covers.ALL or (held.get(c) is not None and coverage.covers is Covers.MARKETING)
+        for c in coverage.clients
+    )
+
+
+def _receipt(
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    coverage: Coverage,
+    *,
+    evidence: int,
+    cause: Cause,
+    now: datetime,
+) -> None:
+    """The one confirmation, in the language of the keyword, written with the opt-out itself."""
+    key = f"opt_out.{coverage.receipt.value}"
+    arguments = {}
+    if coverage.receipt is Receipt.ONE_CLIENT:
+        arguments["client"] = clients.card(book, coverage.clients[0]).public_name
+    language = house.language(cause.language or conversation.language)
+    medium = conversation.address.medium
+    lasts = RECEIPT_LASTS_US if conversation.address.person.startswith("+1") else RECEIPT_LASTS
+    queues.put(
+        book,
+        queues.Draft(
+            conversation=conversation.id,
+            kind="receipt",
+            text=house.texts.say(key, language, medium, arguments),
+            key=key,
+            cause=cause.message,
+            once=f"receipt:{evidence}",
+            expires_at=cause.received_at + lasts,
+        ),
+        now=now,
+    )
+
+
+def needs_number(house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime) -> None:
+    """Tell a chat without a number that the STOP waits for it, with the way to give it."""
+    language = house.language(cause.language or conversation.language)
+    asks_contact = conversation.address.medium is Medium.TELEGRAM
+    key = "opt_out.needs_contact" if asks_contact else "opt_out.needs_number"
+    draft = queues.Draft(
+        conversation=conversation.id,
+        kind="receipt",
+        text=house.texts.say(key, language, conversation.address.medium),
+        key=key,
+        cause=cause.message,
+        asks_contact=asks_contact,
+        expires_at=now + RECEIPT_LASTS,
+    )
+    queues.put(book, draft, now=now)

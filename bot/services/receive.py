@@ -1,0 +1,294 @@
+"""File what a provider delivered and carry out what needs no model, all in one transaction.
+
+Afterwards, and only then, the provider hears OK. Sends nothing, asks no model, needs no Redis.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from bot.domain import keywords
+from bot.domain.conversation import Asked, Level, Wish
+from bot.domain.keywords import Act, Scope, Verdict
+from bot.domain.messages import Inbound, Kind, Medium, Received, Report
+from bot.domain.numbers import is_answerable
+from bot.ledger import consents, conversations, people, queues
+from bot.ledger.book import Book
+from bot.ledger.conversations import Conversation
+from bot.services import look_up_sender, start_again
+from bot.services.contracts import House
+from bot.services.opt_out import Cause, carry_out_waiting, holders_of, needs_number, opt_out, take_provider_stop
+
+log = structlog.get_logger()
+
+SIGNATURES = {"twilio": "signed", "smsapi": "secret", "telegram": "secret", "simulator": "simulator"}
+"""How each provider's word was vouched for; stands in the evidence."""
+
+_CODE = re.compile(r"\s*(\d{2})\s*\.?\s*")
+_KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in"}
+
+
+def receive(house: House, received: Received, *, now: datetime) -> None:
+    """Take in everything a verified request held. Raises only if it could not be committed."""
+    for message in received.inbound:
+        with house.ledger.write() as book:
+            _take(house, book, message, now)
+    if received.reports:
+        with house.ledger.write() as book:
+            for report in received.reports:
+                _note(book, report, now)
+    if received.inbound:
+        house.bell.ring()
+
+
+def _take(house: House, book: Book, message: Inbound, now: datetime) -> None:
+    address = message.address
+    if address is None or message.kind in (Kind.IGNORED, Kind.UNREADABLE):
+        queues.accept(book, message, conversation=None, state="recorded")
+        return
+    is_ours = address.person in house.own_addresses
+    if is_ours or (address.medium is Medium.SMS and not is_answerable(address.person)):
+        # An alphanumeric sender, a short code or our own number: answering starts a loop.
+        queues.accept(book, message, conversation=None, state="recorded")
+        return
+    person = people.ensure(book, address.number) if address.number else None
+    conversation = conversations.open_for(book, address, person=person, now=now)
+    number = queues.accept(book, message, conversation=conversation.id, state="new")
+    if number is None:
+        log.info("duplicate", provider=message.provider)
+        return
+    conversations.hear(book, conversation.id, now=message.received_at)
+    cause = _cause(message, number)
+    decision = _KINDS.get(message.kind, _nothing)(house, book, conversation, message, cause, now)
+    if decision is not None:
+        state = "settled" if decision.is_settled else "new"
+        queues.wish(book, number, decision.wishes, facts=decision.facts or {}, state=state, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """Settled: nothing is left to say. Else the wishes the turn takes up without a model."""
+
+    is_settled: bool = False
+    wishes: tuple[Wish, ...] = ()
+    facts: dict[str, str] | None = None
+
+
+_SETTLED = _Decision(is_settled=True)
+
+
+def _text(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision | None:
+    """Code, keyword, answer to the open question: in this order, and a STOP before all of them."""
+    verdict = keywords.match(message.text, house.words)
+    if verdict.intent == "opt_out" and verdict.act is Act.DO:
+        return _stop(house, book, conversation, verdict, _with(cause, verdict), now)
+    code = _start_code(book, conversation, message.text, verdict, now)
+    if code is not None:
+        proof = start_again.try_code(book, conversation, code, cause=_with(cause, verdict), now=now)
+        return _Decision(wishes=(Wish("opt_in", "keyword"),), facts={"proof": proof})
+    asked = conversations.live_asked(conversation, now)
+    if asked is not None:
+        answered = _answer(house, asked, message)
+        if answered is not None:
+            return _option(house, book, conversation, answered, cause, now)
+    if verdict.intent == "opt_out":
+        intent = "opt_out_how" if verdict.act is Act.EXPLAIN else "opt_out_unsure"
+        return _Decision(wishes=(Wish(intent, verdict.by, slots=_slots(verdict)),))
+    if verdict.intent in _KEYWORD_WISHES:
+        return _Decision(wishes=(Wish(verdict.intent, verdict.by, slots=_slots(verdict)),))
+    return None
+
+
+def _stop(
+    house: House, book: Book, conversation: Conversation, verdict: Verdict, cause: Cause, now: datetime
+) -> _Decision:
+    scope = verdict.scope or Scope.SENDER
+    sender = verdict.sender if scope is Scope.NAMED else None
+    if sender is not None and conversation.person is not None and not holders_of(book, sender, now=now):
+        near = look_up_sender.near_names(book, sender, person=conversation.person)
+        if near:
+            return _Decision(wishes=(Wish("opt_out_near", "keyword", slots={"names": list(near)}),))
+    end = opt_out(house, book, conversation, scope=scope, sender=sender, cause=cause, now=now)
+    if end == "no_number":
+        needs_number(house, book, conversation, cause=cause, now=now)
+    return _SETTLED
+
+
+def _start_code(
+    book: Book, conversation: Conversation, text: str, verdict: Verdict, now: datetime
+) -> str | None:
+    """The code in "START 47", or a bare "47" while one is awaited."""
+    bare = _CODE.fullmatch(text)
+    code = verdict.code if verdict.intent == "opt_in" else bare.group(1) if bare else None
+    if code is None or not start_again.awaits_code(book, conversation, now=now):
+        return None
+    return code
+
+
+def _answer(house: House, asked: Asked, message: Inbound) -> int | None:
+    """Which option of the open question this is: a button's token, a digit, yes or no, or a name shown."""
+    if message.button is not None:
+        place = message.button.removeprefix("option:")
+        return int(place) if place.isdecimal() and 1 <= int(place) <= len(asked.options) else None
+    picked = keywords.choice(message.text, house.words, len(asked.options))
+    if picked is not None:
+        return picked
+    if asked.is_yes_no:
+        says_yes = keywords.yes_no(message.text, house.words)
+        return None if says_yes is None else 1 if says_yes else 2
+    said = message.text.strip().casefold()
+    named = [i for i, o in enumerate(asked.options, 1) if o.is_name and o.label.casefold() == said]
+    return named[0] if len(named) == 1 else None
+
+
+def _option(
+    house: House, book: Book, conversation: Conversation, answered: int, cause: Cause, now: datetime
+) -> _Decision:
+    asked = conversation.asked
+    assert asked is not None  # an answer was matched to it
+    option = asked.options[answered - 1]
+    conversations.ask(book, conversation.id, None)
+    slots = {**asked.slots, **option.slots}
+    if not option.is_opt_out:
+        return _Decision(wishes=(Wish(option.intent, "option", slots=slots),))
+    end = opt_out(
+        house,
+        book,
+        conversation,
+        scope=Scope(slots.get("scope", Scope.SENDER.value)),
+        sender=slots.get("sender"),
+        client=slots.get("client"),
+        cause=Cause(cause.message, cause.text, "option", cause.span, cause.signature, cause.received_at),
+        now=now,
+    )
+    if end == "no_number":
+        needs_number(house, book, conversation, cause=cause, now=now)
+    if end == "again":
+        # The person answered our question, so silence would read as a fault.
+        return _Decision(wishes=(Wish("opt_out_stands", "option"),))
+    return _SETTLED
+
+
+def _contact(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision:
+    """A shared contact proves a number only if the platform says it is the sender's own."""
+    shared = message.shared
+    if shared is None or not shared.is_own or shared.number is None:
+        return _Decision(wishes=(Wish("contact_refused", "keyword"),))
+    person = people.ensure(book, shared.number)
+    conversations.know(book, conversation.id, person=person, level=Level.CONTACT)
+    known = conversations.get(book, conversation.id)
+    end = carry_out_waiting(house, book, known, now=now)
+    if end == "done":
+        return _SETTLED
+    return _Decision(wishes=(Wish("contact_shared", "keyword"),))
+
+
+def _opened(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision:
+    conversations.mark(book, conversation.id, platform_blocked_at=None)
+    return _Decision(wishes=(Wish("chat_opened", "keyword"),))
+
+
+def _blocked(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision:
+    """A stop of this channel address only: it says nothing about SMS (DESIGN, part 5)."""
+    is_block = message.kind is Kind.BLOCKED
+    conversations.mark(book, conversation.id, platform_blocked_at=now if is_block else None)
+    consents.record(
+        book,
+        consents.Act(
+            act="platform_stop" if is_block else "platform_start",
+            person=conversation.person,
+            conversation=conversation.id,
+            cause=cause.message,
+            provider=message.provider,
+            scope="channel",
+            rule=f"platform:{message.kind.value}",
+            span=(0, 0),
+            matcher="",
+            signature=cause.signature,
+            text="",
+            clients=(),
+            received_at=message.received_at,
+            effective_at=now,
+        ),
+    )
+    return _SETTLED
+
+
+def _provider_stop(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision:
+    """Twilio's OptOutType=STOP: it has blocked and answered already, so a second text would be one too many."""
+    if conversation.person is not None:
+        candidates, _ = look_up_sender.candidates_for_stop(
+            book, person=conversation.person, ours=conversation.address.ours, now=now
+        )
+        provider_cause = Cause(cause.message, cause.text, "provider:stop", (0, 0), cause.signature, cause.received_at)
+        take_provider_stop(book, conversation, candidates, cause=provider_cause, now=now)
+    return _SETTLED
+
+
+def _nothing(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision:
+    return _SETTLED
+
+
+_KINDS = {
+    Kind.TEXT: _text,
+    Kind.CONTACT: _contact,
+    Kind.START: _opened,
+    Kind.BLOCKED: _blocked,
+    Kind.UNBLOCKED: _blocked,
+    Kind.PROVIDER_STOP: _provider_stop,
+    Kind.PROVIDER_START: _text,  # the provider lifts its own block; ours still asks for its code
+    Kind.PROVIDER_HELP: _nothing,
+}
+
+
+def _note(book: Book, report: Report, now: datetime) -> None:
+    """A delivery report. One that says "this person wants no more" stops the address at the platform."""
+    outbox_id = int(report.outbox_id) if report.outbox_id and report.outbox_id.isdecimal() else None
+    known = queues.report(book, outbox_id, report.provider_id, report.delivery, report.code or "")
+    if known is not None and report.stopped:
+        conversations.mark(book, queues.conversation_of(book, known), platform_blocked_at=now)
+
+
+def _cause(message: Inbound, number: int) -> Cause:
+    signature = "swept" if message.is_late else SIGNATURES.get(message.provider, "unknown")
+    return Cause(number, message.text, "", (0, 0), signature, message.received_at)
+
+
+def _with(cause: Cause, verdict: Verdict) -> Cause:
+    return Cause(
+        cause.message,
+        cause.text,
+        verdict.rule or "code",
+        verdict.span,
+        cause.signature,
+        cause.received_at,
+        verdict.language,
+    )
+
+
+def _slots(verdict: Verdict) -> dict[str, str]:
+    slots = {}
+    if verdict.sender:
+        slots["sender"] = verdict.sender
+    if verdict.scope:
+        slots["scope"] = verdict.scope.value
+    return slots
+
+
