@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.folding import LONGEST, Word, latin_disguise, unrepeated, words_of
-from bot.domain.words import Act, Grammar, Keyword, Rule, Scope, Words, load_words, slips_of
+from bot.domain.words import (
+    SHORTEST_WITH_TYPOS,
+    Act,
+    Grammar,
+    Keyword,
+    Rule,
+    Scope,
+    Words,
+    load_words,
+    slips_of,
+)
 
 __all__ = ["MATCHER_VERSION", "NOTHING", "Act", "Scope", "Verdict", "Words", "choice", "load_words", "match",
            "yes_no"]  # fmt: skip
@@ -222,14 +232,13 @@ def _look_up(key: str, words: Words, *, forgiving: bool) -> tuple[Keyword, str] 
     for how, other in _disguises(key):
         if keyword := words.keywords.get(other):
             return keyword, how
-    if forgiving and SHORTEST <= len(key) <= LONGEST_KEY and key.isalpha() and key not in words.real_words:
+    if forgiving and SHORTEST_WITH_TYPOS <= len(key) <= LONGEST_KEY and key.isalpha() and key not in words.real_words:
         near = {k for slip in slips_of(key) for k in words.slips.get(slip, ()) if _one_apart(key, k)}
         if near and len({(words.keywords[k].intent, words.keywords[k].act) for k in near}) == 1:
             return words.keywords[min(near)], "slip"
     return None
 
 
-SHORTEST = 4
 _DIGITS_AS_LETTERS = str.maketrans("013457", "oleast")
 
 
@@ -274,16 +283,21 @@ def _with_rest(
     if keyword.intent not in ("opt_out", "opt_in"):
         return None
     texts = [word.text for word in rest]
-    known = words.things | words.everything | words.prepositions
-    if all(t in known or t in words.courtesy for t in texts):
+    if all(_adds_no_name(t, keyword, words) for t in texts):
         if texts[-1] in words.prepositions:
             return None
         verdict = _verdict(keyword, "thing", head + rest)
         return replace(verdict, scope=Scope.ALL) if not words.everything.isdisjoint(texts) else verdict
     if not keyword.takes_sender:
         return None
-    start = next(n for n, t in enumerate(texts) if t not in words.things and t not in words.prepositions)
+    lead = words.things | words.prepositions | words.pronouns
+    start = next((n for n, t in enumerate(texts) if t not in lead), 0)
     return _named(keyword, head, rest, rest[start:], end_mark, text, words)
+
+
+def _adds_no_name(text: str, keyword: Keyword, words: Words) -> bool:
+    tables = (words.things, words.everything, words.prepositions, words.courtesy)
+    return any(text in table for table in tables) or (keyword.takes_sender and text in words.pronouns)
 
 
 def _named(
@@ -357,16 +371,14 @@ def _verdict(keyword: Keyword, how: str, found: list[Word]) -> Verdict:
 def _phrase(found: list[Word], end_mark: str, words: Words) -> Verdict:
     line, places = _symbols(found, end_mark, words)
     present = frozenset(line)
-    best: tuple[int, Rule, int, int] | None = None
-    for grammar in words.grammars:
-        if grammar.triggers.isdisjoint(present):
-            continue
-        hit = _first_rule(line, grammar)
-        if hit and (best is None or _RANK[hit[0].act] < best[0]):
-            best = (_RANK[hit[0].act], *hit)
-    if best is None:
+    hits = [
+        hit
+        for grammar in words.grammars
+        if not grammar.triggers.isdisjoint(present) and (hit := _first_rule(line, grammar))
+    ]
+    if not hits:
         return NOTHING
-    _, rule, first, last = best
+    rule, first, last = min(hits, key=lambda hit: _RANK[hit[0].act])
     span = [place for place in places[first:last] if place is not None]
     return Verdict(
         intent=rule.intent,
@@ -410,12 +422,21 @@ def _symbol(text: str, words: Words) -> str:
 
 
 def _first_rule(line: str, grammar: Grammar) -> tuple[Rule, int, int] | None:
-    if grammar.veto:
-        line = grammar.veto.sub(lambda hit: "x" * (hit.end() - hit.start()), line)
-    for _, pattern in grammar.rules:
-        if hit := pattern.search(line):
+    """Try the steps in order. A veto and a question hide their words, so that what stands beside them counts."""
+    question: re.Match[str] | None = None
+    for step in ("sure", "veto", "explain", "do", "ask"):
+        pattern = grammar.patterns.get(step)
+        hit = pattern.search(line) if pattern else None
+        if pattern is None or hit is None:
+            continue
+        if step in ("veto", "explain"):
+            question = hit if step == "explain" else None
+            line = pattern.sub(lambda hidden: "x" * (hidden.end() - hidden.start()), line)
+        elif step == "ask" and question:
+            break
+        else:
             return grammar.by_group[hit.lastgroup or ""], hit.start(), hit.end()
-    return None
+    return (grammar.by_group[question.lastgroup or ""], question.start(), question.end()) if question else None
 
 
 # --- answers --------------------------------------------------------------------------------------------

@@ -35,6 +35,10 @@ class Scope(StrEnum):
     NAMED = "named"
 
 
+# What a phrase of each step leads to; "veto" leads to nothing and hides its words from the steps after it.
+STEPS = {"sure": Act.DO, "explain": Act.EXPLAIN, "do": Act.DO, "ask": Act.ASK}
+
+
 @dataclass(frozen=True, slots=True)
 class Keyword:
     """One meaning of one folded word: what it asks for and what may follow it."""
@@ -64,8 +68,7 @@ class Grammar:
     """One language's phrases, compiled over symbols that stand for folded words."""
 
     triggers: frozenset[str]  # no symbol of these in a message: no phrase of this language
-    veto: re.Pattern[str] | None
-    rules: tuple[tuple[Act, re.Pattern[str]], ...]  # in the order they are tried
+    patterns: Mapping[str, re.Pattern[str]]  # by step: sure, veto, explain, do, ask
     by_group: Mapping[str, Rule]
 
 
@@ -83,6 +86,7 @@ class Words:
     reactions: re.Pattern[str]
     replies: re.Pattern[str]
     things: frozenset[str]
+    pronouns: frozenset[str]
     everything: frozenset[str]
     prepositions: frozenset[str]
     no_senders: frozenset[str]
@@ -138,6 +142,7 @@ def _words(source: Mapping[str, Any], neighbours: Mapping[str, Any]) -> Words:
         reactions=_openings(around["reactions"]),
         replies=_openings(around["replies"]),
         things=_folded(around["things"]),
+        pronouns=_folded(around["pronouns"]),
         everything=_folded(around["everything"]),
         prepositions=_folded(around["prepositions"]),
         no_senders=_folded(around["no_senders"]),
@@ -238,38 +243,35 @@ def _grammars(
 
 
 def _grammar(language: str, source: Mapping[str, Any], members: Mapping[str, str]) -> Grammar:
-    """Compile the rules of one language, one expression for each act, tried in the order do, explain, ask."""
+    """Compile the rules of one language, one expression for each step."""
     expressions: dict[str, list[str]] = {}
     by_group: dict[str, Rule] = {}
     for number, row in enumerate(source["rules"]):
-        act, name = row["act"], row["name"]
+        step, name = row["step"], row["name"]
         group = f"g{number}"
         pattern = "|".join(_expression(line, language, members) for line in row["patterns"])
-        expressions.setdefault(act, []).append(f"(?P<{group}>{pattern})")
-        if act == "veto":
-            continue
-        scope = Scope(row.get("scope", "sender"))
-        by_group[group] = Rule(f"{language}.{name}", row.get("intent", "opt_out"), Act(act), scope, language)
-    unknown = expressions.keys() - {"veto", "do", "explain", "ask"}
-    if unknown:
-        raise ValueError(f"no act {unknown}")
-    compiled = {act: re.compile("|".join(rows)) for act, rows in expressions.items()}
-    triggers = frozenset(symbol for name in source["triggers"] for symbol in members[f"{language}.{name}"])
+        expressions.setdefault(step, []).append(f"(?P<{group}>{pattern})")
+        if step in STEPS:
+            scope = Scope(row.get("scope", "sender"))
+            intent = row.get("intent", "opt_out")
+            by_group[group] = Rule(f"{language}.{name}", intent, STEPS[step], scope, language)
+    if unknown := expressions.keys() - {"veto", *STEPS}:
+        raise ValueError(f"{language}: no step {sorted(unknown)}")
+    triggers = frozenset(symbol for name in source["triggers"].split() for symbol in members[f"{language}.{name}"])
     return Grammar(
         triggers=triggers,
-        veto=compiled.get("veto"),
-        rules=tuple((act, compiled[act]) for act in (Act.DO, Act.EXPLAIN, Act.ASK) if act in compiled),
+        patterns=MappingProxyType({step: re.compile("|".join(rows)) for step, rows in expressions.items()}),
         by_group=MappingProxyType(by_group),
     )
 
 
-_ITEM = re.compile(r"(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<name>[A-Z][A-Z_]*\??)|(?P<sign>[\^$]|_\d|\?)")
+_ITEM = re.compile(r"(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<name>[A-Z][A-Z_]*\??)|(?P<sign>[\^$]|[_~]\d|\?)")
 
 
 def _expression(pattern: str, language: str, members: Mapping[str, str]) -> str:
     """Turn « STOP _2 (WRITE|SEND) ME? » into an expression over symbols.
 
-    `_n`: up to n words of any kind · `^` and `$`: an edge of the clause · `?` alone: a question mark ends
+    `_n`: up to n words of any kind · `~n`: the same, marks allowed · `^` and `$`: an edge of the clause · `?` alone: a question mark ends
     this sentence · `NAME?`: may be missing. Repetition is bounded everywhere, so time stays linear.
     """
     parts: list[str] = []
@@ -294,6 +296,8 @@ def _expression(pattern: str, language: str, members: Mapping[str, str]) -> str:
             parts.append(r"(?=[.,?]|$)")
         elif found == "?":
             parts.append(r"(?=[^.?]{0,40}\?)")
+        elif found[0] == "~":
+            parts.append(rf".{{0,{found[1]}}}?")
         else:
             parts.append(rf"[^.,?]{{0,{found[1]}}}?")
     return "".join(parts)
