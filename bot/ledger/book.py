@@ -113,10 +113,11 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 def _postgresql_engine(url: str) -> Engine:
+    own = make_url(url).query.get("options", "")  # connect_args would replace what the address says
     return create_engine(
         url,
         pool_size=POOL,
         max_overflow=8,
         pool_pre_ping=False,
-        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=10s -c statement_timeout=60s"},
+        connect_args={"connect_timeout": 5, "options": f"-c lock_timeout=10s -c statement_timeout=60s {own}"},
     )

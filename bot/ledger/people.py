@@ -1,0 +1,85 @@
+"""Keep whose number is whose. Judges no number: they come in as E.164 (domain.numbers).
+
+A number is stored twice: keyed to find it, sealed to show it. It is looked for under every key version, so
+that nobody is lost while keys are rotated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from bot.domain.errors import NotKnown
+from bot.ledger.book import Book
+from bot.ledger.tables import people as table
+
+NUMBER = "people.number"  #: what a sealed number is bound to
+_CHUNK = 5_000  #: numbers in one statement; SQLite takes 32 766 values, each number has one per key version
+
+
+def ensure(book: Book, number: str) -> int:
+    """The person's row id, written down first if the number is new. `number`: E.164."""
+    return ensure_many(book, (number,))[number]
+
+
+def find(book: Book, number: str) -> int | None:
+    """The person's row id, or None for a number never seen. `number`: E.164."""
+    found: int | None = book.scalar(select(table.c.id).where(table.c.number_key.in_(book.keys.find_any(number))))
+    return found
+
+
+def number_of(book: Book, person: int) -> str:
+    """The number in the clear, to write to it or to show it. Raises NotKnown."""
+    blob = book.scalar(select(table.c.number_enc).where(table.c.id == person))
+    if blob is None:
+        raise NotKnown("person")
+    return book.unseal(NUMBER, blob)
+
+
+def ensure_many(book: Book, numbers: Iterable[str]) -> dict[str, int]:
+    """Number → row id for every number given (E.164), the new ones written down."""
+    distinct = list(dict.fromkeys(numbers))
+    found: dict[str, int] = {}
+    for start in range(0, len(distinct), _CHUNK):
+        found |= _ensure_chunk(book, distinct[start : start + _CHUNK])
+    return found
+
+
+def holder_since(book: Book, person: int) -> datetime | None:
+    """When the number came to whom it belongs now; None: not known to have changed hands."""
+    since: datetime | None = book.scalar(select(table.c.holder_since).where(table.c.id == person))
+    return since
+
+
+def set_holder_since(book: Book, person: int, since: datetime) -> None:
+    """Note that the number changed hands at `since`: nothing older is shown to anybody from now on."""
+    book.run(update(table).where(table.c.id == person).values(holder_since=since))
+
+
+def _ensure_chunk(book: Book, numbers: list[str]) -> dict[str, int]:
+    by_key = {key: number for number in numbers for key in book.keys.find_any(number)}
+    found = _known(book, by_key)
+    missing = [number for number in numbers if number not in found]
+    if not missing:
+        return found
+    # Sorted, so that two imports at once wait for each other and never in a circle.
+    rows = sorted(({"number_key": book.keys.find(n), "number_enc": book.seal(NUMBER, n)} for n in missing), key=_key)
+    insert = book.insert(table).on_conflict_do_nothing(index_elements=["number_key"])
+    for row in book.run(insert.returning(table.c.id, table.c.number_key), rows):
+        found[by_key[row.number_key]] = row.id
+    if len(found) < len(numbers):  # somebody else was faster with some of them
+        found |= _known(book, {k: n for k, n in by_key.items() if n not in found})
+    return found
+
+
+def _known(book: Book, by_key: Mapping[bytes, str]) -> dict[str, int]:
+    rows = book.rows(select(table.c.id, table.c.number_key).where(table.c.number_key.in_(list(by_key))))
+    return {by_key[row["number_key"]]: row["id"] for row in rows}
+
+
+def _key(row: Mapping[str, Any]) -> bytes:
+    key: bytes = row["number_key"]
+    return key
