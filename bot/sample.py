@@ -132,8 +132,7 @@ def sent_rows(now: datetime, seed: int = 7, *, folder: Path = FOLDER) -> Iterato
     the same rows; another `now` moves them along.
 
     Args:
-        now: aware; nothing is later. From 2026 on every sender is held; before, handed-on names change hands
-            within the year.
+        now: aware; nothing is later. A name that was handed on within that year is used by each in its time.
         seed: of the invention.
         folder: where senders.csv and texts.csv stand.
 
@@ -158,6 +157,8 @@ def sent_rows(now: datetime, seed: int = 7, *, folder: Path = FOLDER) -> Iterato
             if any(holding.is_held_on(day, client_id) for holding in holdings[template.sender])
         ]
         template = rng.choice(usable)
+        if template.message_class == "marketing" and day.weekday() == SUNDAY:
+            continue
         sent_at = _moment(day, template.message_class, rng)
         if now - timedelta(days=DAYS) < sent_at < now - QUIET:
             rows.append(_row(number, client_id, template, sent_at, rng))
@@ -206,8 +207,6 @@ def _told(told: Told, templates: list[Template], now: datetime, rng: random.Rand
 
 
 def _moment(day: date, message_class: str, rng: random.Random) -> datetime:
-    if message_class == "marketing" and day.weekday() == SUNDAY:
-        day -= timedelta(days=1)
     first, last = HOURS[message_class]
     local = datetime(
         day.year, day.month, day.day, rng.randrange(first, last), rng.randrange(60), tzinfo=WARSAW
