@@ -314,7 +314,9 @@ class Twilio:
         if number.sms_url == hook + RETRIES and number.sms_method == "POST":
             return Finding(True, f"{label} is set, with retries")
         if not register:
-            state = "is set without retries" if str(number.sms_url).partition("#")[0] == hook else "is not set"
+            state = (
+                "is set without retries" if str(number.sms_url).partition("#")[0] == hook else "is not set"
+            )
             return Finding(False, f"{label} {state}")
         # The same hook as the fallback is one more attempt, made harmless by the inbox. An operator's own
         # fallback on another host is better, and stays.
