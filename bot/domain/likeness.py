@@ -23,7 +23,10 @@ ENOUGH_POINTING = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known to be asked for a label: whole questions, and beginnings of words (folded) that point to it."""
+    """What is known to be asked for a label: whole questions, and beginnings of words that point to it.
+
+    The beginnings are folded; one that ends with a blank is a whole word.
+    """
 
     questions: Collection[str]
     words: Collection[str] = ()
@@ -81,8 +84,10 @@ class Likeness:
     def _pointed(self, folded: str) -> dict[str, float]:
         """Return for each label how far the text's words point to it; a word of several labels is shared out."""
         found: dict[str, float] = defaultdict(float)
-        for word in set(folded.split()):
-            claimed_by = [label for label, entry in self._known.items() if word.startswith(tuple(entry.words))]
+        for word in dict.fromkeys(folded.split()):
+            claimed_by = [
+                label for label, entry in self._known.items() if f"{word} ".startswith(tuple(entry.words))
+            ]
             for label in claimed_by:
                 found[label] += 1 / len(claimed_by)
         return {label: min(1.0, amount / ENOUGH_POINTING) for label, amount in found.items()}
