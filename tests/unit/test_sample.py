@@ -17,10 +17,21 @@ from bot.sample import PEOPLE, SHARED_NUMBER, sent_rows
 FOLDER = Path(__file__).parents[2] / "data" / "sample"
 NOW = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 WARSAW = ZoneInfo("Europe/Warsaw")
-CLIENT_COLUMNS = (
-    "client_id,legal_name,public_name,website,privacy_url,privacy_email,phone,address,dpo,language,sensitive,"
-    "webhook_url,contacts"
-).split(",")
+CLIENT_COLUMNS = [
+    "client_id",
+    "legal_name",
+    "public_name",
+    "website",
+    "privacy_url",
+    "privacy_email",
+    "phone",
+    "address",
+    "dpo",
+    "language",
+    "sensitive",
+    "webhook_url",
+    "contacts",
+]
 SENDER_COLUMNS = ["sender", "client_id", "channel", "valid_from", "valid_to"]
 SENT_COLUMNS = ["message_id", "client_id", "sender", "recipient", "sent_at", "channel", "class", "text"]
 # What SMSAPI registers: 11 characters, a letter at least, never three digits in a row.
