@@ -1,0 +1,113 @@
+"""Bring a sent text down to what all messages of its template share. Keys nothing and stores nothing.
+
+The texts are dropped at import, so a fingerprint can never be made anew: what this module does to a text is
+frozen. A better way is a second one beside it under a `VERSION` of its own, never a change to this one. For
+the same reason it folds by itself and does not use `domain.folding`, which follows the keywords.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+VERSION = "1"
+WORDS = 5  #: words of a shingle
+REAL_WORDS = 3  #: of them at least so many are words and no placeholders, or it would fit any message
+LONGEST = 2_000  #: characters looked at: a longer SMS exists on no network
+MOST_SHINGLES = 120  #: of one text; an SMS of ten parts has some 250 words, the first half is enough to know it
+
+NUMBER, LINK, NAME = "#", "%", "@"  # a link is told from a number, a name from both
+
+_TOKEN = re.compile(
+    r"(?P<link>(?:https?://|www\.)\S+"  # with its scheme
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # mail
+    r"|(?:[^\W_][\w-]*\.)+[a-z]{2,}/\S*"  # a host and a path
+    r"|(?:[^\W_][\w-]*\.)+(?:pl|com|eu|net|org|info|biz|io|me|co|ly|gl|to|app|shop|store|ua|de|cz|sk|lt|uk)\b)"
+    r"|(?P<number>[+\-]?\w*\d(?:[\w]|[.,:/\-](?=\w))*)"  # amounts, dates, codes, order numbers
+    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)"
+    r"|(?P<stop>[.!?…\n])",
+    re.IGNORECASE,
+)
+_PLAIN = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "ı": "i", "ß": "ss", "’": "'"})
+_MARKS = re.compile("[\u0300-\u036f]")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The keyed marks of a text: of the whole, and of its shingles in their order, each once."""
+
+    text: bytes
+    shingles: tuple[bytes, ...]
+
+
+def fingerprint(text: str, mark: Callable[[str], bytes]) -> Fingerprint | None:
+    """The marks of a text, None for one without a word. `mark`: `Keys.mark`."""
+    words = normalised(text)
+    if not any(word not in (NUMBER, LINK, NAME) for word in words):
+        return None
+    return Fingerprint(whole(words, mark), tuple(mark(f"{VERSION}s{s}") for s in shingles(words)))
+
+
+def whole(words: tuple[str, ...], mark: Callable[[str], bytes]) -> bytes:
+    """The mark of a whole text, by its normalised words."""
+    return mark(f"{VERSION}t{' '.join(words)}")
+
+
+def shingle_marks(words: tuple[str, ...], mark: Callable[[str], bytes]) -> tuple[bytes, ...]:
+    """The marks of a text's shingles, by its normalised words."""
+    return tuple(mark(f"{VERSION}s{s}") for s in shingles(words))
+
+
+def normalised(text: str) -> tuple[str, ...]:
+    """The words of a text, folded, with numbers, links and proper names replaced, several in a row by one.
+
+    A name is a capitalised word that begins no sentence, or begins one and is called to ("Anna, …"). That
+    takes some other words too, but the same ones in the sent message and in the pasted one.
+    """
+    words: list[str] = []
+    seen = _UNSEEN.sub("", text[:LONGEST])
+    is_start = True
+    for found in _TOKEN.finditer(unicodedata.normalize("NFC", seen)):
+        kind = found.lastgroup
+        if kind == "stop":
+            is_start = True
+            continue
+        word = _word(found, is_start=is_start) if kind == "word" else LINK if kind == "link" else NUMBER
+        is_start = False
+        if not (words and word == words[-1] and word in (NUMBER, LINK, NAME)):
+            words.append(word)
+    return tuple(words)
+
+
+def shingles(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Every run of `WORDS` words that says something, each once, in order."""
+    runs: dict[str, None] = {}
+    for start in range(len(words) - WORDS + 1):
+        run = words[start : start + WORDS]
+        if sum(word not in (NUMBER, LINK, NAME) for word in run) >= REAL_WORDS:
+            runs[" ".join(run)] = None
+        if len(runs) == MOST_SHINGLES:
+            break
+    return tuple(runs)
+
+
+def is_alike(*, is_whole: bool, agreeing: int, pasted: int, kept: int) -> bool:
+    """Whether a pasted text is of a template: the whole of it, or half the shingles of the shorter one.
+
+    pasted, kept: how many shingles each has; agreeing: how many they share.
+    """
+    shorter = min(pasted, kept)
+    return is_whole or (shorter > 0 and agreeing * 2 >= shorter)
+
+
+def _word(found: re.Match[str], *, is_start: bool) -> str:
+    word = found.group()
+    is_capitalised = len(word) > 1 and word[0].isupper() and word[1:].islower()
+    follows = found.string[found.end() : found.end() + 1]
+    if is_capitalised and (not is_start or follows in (",", "!")):
+        return NAME
+    folded = _MARKS.sub("", unicodedata.normalize("NFKD", word.casefold()))
+    return folded.translate(_PLAIN)

@@ -1,0 +1,141 @@
+"""Keep what clients sent to whom, and the feed that tells us. The texts are not kept, only fingerprints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from bot.ledger.book import Book
+from bot.ledger.tables import clients, feeds, sent, shingles, templates
+
+FEED = "sent"  #: name of the sent-message feed in `feeds`
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message that a client sent to a person."""
+
+    client: int
+    is_sensitive: bool
+    sender: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """When the feed last said anything, and the newest message it ever told of."""
+
+    heard_at: datetime
+    newest_sent_at: datetime | None
+
+
+def by_message(book: Book, message_id: str, *, person: int) -> Sent | None:
+    """The message of that provider's id, if it went to `person`."""
+    row = book.row(_QUERY.where(sent.c.message_id == message_id, sent.c.person == person))
+    return None if row is None else Sent(**row)
+
+
+def newest_by_client(
+    book: Book,
+    person: int,
+    *,
+    since: datetime,
+    until: datetime,
+    sender_key: str | None = None,
+    template_ids: Collection[int] | None = None,
+) -> list[Sent]:
+    """The newest message of each client to a person between two moments, both included; newest first.
+
+    sender_key: only from that sender (domain.numbers.sender_key); template_ids: only with these fingerprints.
+    """
+    place = func.row_number().over(partition_by=sent.c.client, order_by=(sent.c.sent_at.desc(), sent.c.id.desc()))
+    wanted = _QUERY.add_columns(place.label("place"), sent.c.id).where(
+        sent.c.person == person, sent.c.sent_at >= since, sent.c.sent_at <= until
+    )
+    if sender_key is not None:
+        wanted = wanted.where(sent.c.sender_key == sender_key)
+    if template_ids is not None:
+        wanted = wanted.where(sent.c.template.in_(template_ids))
+    ranked = wanted.subquery()
+    query = (
+        select(ranked.c.client, ranked.c.is_sensitive, ranked.c.sender, ranked.c.sent_at)
+        .where(ranked.c.place == 1)
+        .order_by(ranked.c.sent_at.desc(), ranked.c.id.desc())
+    )
+    return [Sent(**row) for row in book.rows(query)]
+
+
+def senders_to(book: Book, person: int, *, since: datetime) -> tuple[str, ...]:
+    """The senders, as last spelt, from which anything was sent to a person since a moment."""
+    query = (
+        select(sent.c.sender)
+        .where(sent.c.person == person, sent.c.sent_at >= since)
+        .group_by(sent.c.sender)
+        .order_by(func.max(sent.c.sent_at).desc())
+    )
+    return tuple(row["sender"] for row in book.rows(query))
+
+
+def templates_to(book: Book, person: int, *, since: datetime) -> tuple[int, ...]:
+    """The templates of what was sent to a person since a moment."""
+    query = (
+        select(sent.c.template)
+        .where(sent.c.person == person, sent.c.sent_at >= since, sent.c.template.is_not(None))
+        .distinct()
+    )
+    return tuple(row["template"] for row in book.rows(query))
+
+
+def templates_like(
+    book: Book, among: Collection[int], *, text_mark: bytes, shingle_marks: Sequence[bytes]
+) -> dict[int, tuple[bool, int, int]]:
+    """Of the templates given: whether the whole text is theirs, how many shingles agree, how many they have."""
+    whole = {
+        row["id"]
+        for row in book.rows(
+            select(templates.c.id).where(templates.c.id.in_(among), templates.c.text_mark == text_mark)
+        )
+    }
+    agreeing = (
+        select(shingles.c.template, func.count().label("n"))
+        .where(shingles.c.template.in_(among), shingles.c.mark.in_(shingle_marks))
+        .group_by(shingles.c.template)
+    )
+    agree = {row["template"]: row["n"] for row in book.rows(agreeing)} if shingle_marks else {}
+    close = whole | set(agree)
+    counted = select(shingles.c.template, func.count().label("n")).where(shingles.c.template.in_(close))
+    sizes = {row["template"]: row["n"] for row in book.rows(counted.group_by(shingles.c.template))} if close else {}
+    return {t: (t in whole, agree.get(t, 0), sizes.get(t, 0)) for t in close}
+
+
+def hear(book: Book, *, now: datetime, newest_sent_at: datetime | None) -> None:
+    """The feed said something at `now`, be it an empty list."""
+    insert = book.insert(feeds).values(name=FEED, heard_at=now, newest_sent_at=newest_sent_at)
+    latest = func.max if book.dialect == "sqlite" else func.greatest
+    old, new = feeds.c, insert.excluded
+    book.run(
+        insert.on_conflict_do_update(
+            index_elements=["name"],
+            set_={
+                "heard_at": latest(old.heard_at, new.heard_at),
+                "newest_sent_at": latest(
+                    func.coalesce(old.newest_sent_at, new.newest_sent_at),
+                    func.coalesce(new.newest_sent_at, old.newest_sent_at),
+                ),
+            },
+        )
+    )
+
+
+def feed(book: Book) -> Feed | None:
+    """How far the feed has told, None if it never said anything."""
+    row = book.row(select(feeds.c.heard_at, feeds.c.newest_sent_at).where(feeds.c.name == FEED))
+    return None if row is None else Feed(**row)
+
+
+_QUERY = select(sent.c.client, clients.c.is_sensitive, sent.c.sender, sent.c.sent_at).join(
+    clients, clients.c.id == sent.c.client
+)
