@@ -94,10 +94,9 @@ class Do:
 
 EFFECTS: Mapping[str, tuple[str, ...]] = {
     "opt_out": ("done", "again", "no_number"),
-    "opt_out_named": ("done", "again", "no_number"),
-    "ask_start_code": ("sent", "nothing", "locked"),
+    "ask_start_code": ("sent", "nothing", "locked", "no_number"),
     "open_case": ("done", "merged"),
-    "forward_request": ("done", "no_contact"),
+    "forward_request": ("done", "again", "by_hand"),
     "hand_over": ("done", "already"),
     "hand_back": ("done", "already"),
 }

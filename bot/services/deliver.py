@@ -59,8 +59,6 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
         return "expired"
     if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
         return "human owns"
-    if row.kind == "reply" and conversation.owner is Owner.WAITING:
-        return "human owns"
     if row.kind == "unprompted" and conversation.person is not None:
         standing = consents.standing(book, conversation.person)
         if not gate(standing, EVERY_CLIENT, MessageClass.UNCLASSIFIED).is_allowed:

@@ -6,7 +6,6 @@ Afterwards, and only then, the provider hears OK. Sends nothing, asks no model, 
 from __future__ import annotations
 
 import re
-
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +21,14 @@ from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import look_up_sender, start_again
 from bot.services.contracts import House
-from bot.services.opt_out import Cause, carry_out_waiting, holders_of, needs_number, opt_out, take_provider_stop
+from bot.services.opt_out import (
+    Cause,
+    carry_out_waiting,
+    holders_of,
+    needs_number,
+    opt_out,
+    take_provider_stop,
+)
 
 log = structlog.get_logger()
 

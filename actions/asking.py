@@ -1,0 +1,39 @@
+"""Put open questions in one way. Decides nothing about their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.domain.conversation import ASKED_LASTS, Asked, Option, Turn
+
+
+def choose(turn: Turn, question: str, *options: Option, **arguments: Any) -> Asked:
+    """A question answered by a digit, a button or a name shown."""
+    return Asked(question, turn.now + ASKED_LASTS, options=options, arguments=arguments)
+
+
+def yes_no(turn: Turn, question: str, *, yes: Option, no: Option, **arguments: Any) -> Asked:
+    """A question answered by yes or no."""
+    return Asked(question, turn.now + ASKED_LASTS, options=(yes, no), is_yes_no=True, arguments=arguments)
+
+
+def fill(
+    turn: Turn, question: str, *, slot: str, topic: str, slots: Mapping[str, Any] | None = None, **arguments: Any
+) -> Asked:
+    """A question answered in free words, which become the slot of the topic's next turn."""
+    return Asked(
+        question, turn.now + ASKED_LASTS, slot=slot, topic=topic, slots=slots or {}, arguments=arguments
+    )
+
+
+def menu(turn: Turn, question: str = "menu.ask") -> Asked:
+    """The numbered way out: works without a model and on the oldest phone."""
+    return choose(
+        turn,
+        question,
+        Option("who_sent", "label.who_sent"),
+        Option("opt_out", "label.opt_out", is_opt_out=True),
+        Option("rights_menu", "label.rights"),
+        Option("human", "label.human"),
+    )

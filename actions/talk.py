@@ -1,0 +1,96 @@
+"""Answer what is said around a wish: greetings, help, a human, and not having understood."""
+
+from __future__ import annotations
+
+from actions import asking
+from bot.domain.conversation import Do, Option, Outcome, Say, Turn
+from bot.domain.messages import Medium
+from bot.services.contracts import Reads
+
+_LABELS = frozenset(
+    "who_sent number_source opt_out opt_in rights_access rights_rectification rights_erasure rights_restriction "
+    "rights_portability rights_objection rights_withdraw_consent rights_terminate_contract report_scam human "
+    "help".split()
+)
+"""Intents that can be offered by name in "did you mean"; the policy's questions share one label."""
+
+
+def human(turn: Turn, reads: Reads) -> Outcome:
+    """A case first, so that nothing is lost if nobody is there, then the handing over."""
+    opened = Do("open_case", {"topic": "human"}, {"done": "human.done", "merged": "human.again"})
+    return Outcome(do=(opened, Do("hand_over", {}, {"done": "", "already": ""})))
+
+
+def back_to_bot(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(do=(Do("hand_back", {}, {"done": "human.back", "already": "talk.here"}),), ask=asking.menu(turn))
+
+
+def help_(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(ask=asking.menu(turn, "menu.help"))
+
+
+def greet(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(ask=asking.menu(turn, "menu.greet"))
+
+
+def chat_opened(turn: Turn, reads: Reads) -> Outcome:
+    """The first words on a messenger: what this is, and how to begin."""
+    can_share = turn.medium is Medium.TELEGRAM and turn.person is None
+    if can_share:
+        return Outcome(
+            say=(Say("talk.opened"),),
+            ask=asking.fill(turn, "who_sent.ask_name_or_contact", slot="sender", topic="who_sent", asks_contact=True),
+        )
+    return Outcome(ask=asking.menu(turn, "menu.greet"))
+
+
+def contact_shared(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(
+        say=(Say("talk.contact_known"),),
+        ask=asking.fill(turn, "who_sent.ask_name", slot="sender", topic="who_sent"),
+    )
+
+
+def contact_refused(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(say=(Say("talk.contact_refused"),), keeps_asked=True)
+
+
+def thanks(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(say=(Say("talk.welcome"),))
+
+
+def nothing_asked(turn: Turn, reads: Reads) -> Outcome:
+    """A yes to nothing: offer the ways."""
+    return Outcome(ask=asking.menu(turn))
+
+
+def declined(turn: Turn, reads: Reads) -> Outcome:
+    """A no ends what was asked and leaves everything as it was."""
+    return Outcome(say=(Say("talk.declined"),))
+
+
+def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
+    """Not sure: the likely wishes, numbered, and a human as the last way."""
+    likely = [name for name in turn.wish.alternatives if name in _LABELS or name.startswith("faq/")][:2]
+    if not likely:
+        return not_understood(turn, reads)
+    options = [
+        Option(
+            name,
+            "label.policy" if name.startswith("faq/") else f"label.{name}",
+            is_opt_out=name == "opt_out",
+        )
+        for name in likely
+    ]
+    return Outcome(
+        ask=asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human")), is_understood=False
+    )
+
+
+def not_understood(turn: Turn, reads: Reads) -> Outcome:
+    return Outcome(ask=asking.menu(turn, "menu.not_understood"), is_understood=False)
+
+
+def not_read(turn: Turn, reads: Reads) -> Outcome:
+    """The model is away: say what works now, and that the message is read as soon as it is back."""
+    return Outcome(ask=asking.menu(turn, "menu.not_read"), is_understood=False)

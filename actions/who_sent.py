@@ -1,0 +1,152 @@
+"""Say who sent a message, or ask back which one is meant. What a level may learn is the service's to enforce."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from actions import asking
+from bot.domain.consent import SHARED_LOOK_BACK
+from bot.domain.conversation import Asked, Option, Outcome, Say, Turn
+from bot.domain.messages import Medium
+from bot.ledger import clients
+from bot.services import look_up_sender
+from bot.services.contracts import Reads
+from bot.services.look_up_sender import Found
+from bot.texts import ZONE
+
+MOST_OPTIONS = 4  #: more would not fit an SMS
+
+
+def who_sent(turn: Turn, reads: Reads) -> Outcome:
+    """From the name the person gave, the message answered, or the last one from the address written to."""
+    name = _name(turn, reads)
+    if name is not None:
+        return _by_name(turn, reads, name)
+    if turn.person is None:
+        return Outcome(ask=_ask_name(turn))
+    if turn.answered_id is not None:
+        found = look_up_sender.of_answered(reads.book, turn.answered_id, person=turn.person)
+        if found is not None:
+            return _told(turn, reads, found)
+    finding = look_up_sender.of_person(
+        reads.book,
+        person=turn.person,
+        ours=turn.ours,
+        since=turn.received_at - SHARED_LOOK_BACK,
+        until=turn.received_at + timedelta(minutes=1),
+        now=turn.now,
+        level=turn.level,
+    )
+    if finding.kind == "one":
+        return _told(turn, reads, finding.found[0])
+    if finding.kind == "several":
+        return Outcome(ask=_which(turn, finding.found))
+    if turn.medium is not Medium.SMS or finding.kind == "none":
+        return Outcome(ask=_ask_name(turn))
+    return Outcome(say=(Say("who_sent.not_visible_yet"),))
+
+
+def chosen(turn: Turn, reads: Reads) -> Outcome:
+    """The person picked one of several."""
+    slots = turn.wish.slots
+    card = clients.card(reads.book, slots["client"])
+    found = Found(client=card.id, sent_at=None, sender=slots.get("sender", ""), is_sensitive=card.is_sensitive)
+    return _told(turn, reads, found)
+
+
+def number_source(turn: Turn, reads: Reads) -> Outcome:
+    """The client holds the source of a number (GDPR 14(2)(f)); so say which client that is."""
+    told = who_sent(turn, reads)
+    return Outcome(say=(Say("number_source.client"), *told.say), ask=told.ask, memory=told.memory)
+
+
+def _name(turn: Turn, reads: Reads) -> str | None:
+    """A sender name: one that was asked for, or one that stands in the text and is registered."""
+    given = turn.wish.slots.get("sender")
+    if given is not None:
+        return str(given)
+    return look_up_sender.name_in(reads.book, turn.text, now=turn.now)
+
+
+def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
+    if turn.person is not None:
+        finding = look_up_sender.of_name_for_person(reads.book, name, person=turn.person, now=turn.now)
+        if finding.kind == "one":
+            return _told(turn, reads, finding.found[0])
+    finding = look_up_sender.of_name(reads.book, name, at=None, now=turn.now)
+    if finding.kind == "one":
+        return _registered(turn, reads, finding.found[0])
+    if finding.kind == "several":
+        names = [clients.card(reads.book, f.client) for f in finding.found if not f.is_sensitive]
+        options = tuple(
+            Option("who_sent_client", c.public_name, {"client": c.id}, is_name=True) for c in names[:MOST_OPTIONS]
+        )
+        if options:
+            return Outcome(ask=asking.choose(turn, "who_sent.name_shared", *options))
+        return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn))
+    return Outcome(say=(Say("who_sent.name_unknown"),), ask=asking.menu(turn))
+
+
+def _told(turn: Turn, reads: Reads, found: Found) -> Outcome:
+    """Name the client with its contact, and offer what one usually wants next."""
+    if found.is_sensitive:
+        return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn, found.client))
+    card = clients.card(reads.book, found.client)
+    arguments = {"client": card.public_name, "domain": card.domain}
+    say = Say("who_sent.told", arguments)
+    if found.sent_at is not None:
+        say = Say("who_sent.one", {**arguments, "at": found.sent_at})
+    return Outcome(say=(say,), ask=_next(turn, found.client), memory={"client": found.client})
+
+
+def _registered(turn: Turn, reads: Reads, found: Found) -> Outcome:
+    """Who holds a sender name: a fact of the registry, none about a person."""
+    if found.is_sensitive:
+        return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn))
+    card = clients.card(reads.book, found.client)
+    say = Say("who_sent.registered", {"client": card.public_name, "domain": card.domain})
+    return Outcome(say=(say,), ask=_next(turn, found.client), memory={"client": found.client})
+
+
+def _next(turn: Turn, client: int) -> Asked:
+    return asking.choose(
+        turn,
+        "who_sent.next",
+        Option("opt_out", "label.stop_client", {"client": client}, is_opt_out=True),
+        Option("rights_menu", "label.rights", {"client": client}),
+        Option("human", "label.human"),
+    )
+
+
+def _next_sensitive(turn: Turn, client: int | None = None) -> Asked:
+    slots = {} if client is None else {"client": client}
+    return asking.choose(
+        turn,
+        "who_sent.next",
+        Option("opt_out", "label.stop_sender", slots, is_opt_out=True),
+        Option("human", "label.human"),
+    )
+
+
+def _which(turn: Turn, found: tuple[Found, ...]) -> Asked:
+    """Several wrote from one address: tell them apart by time alone, which the phone shows anyway."""
+    options = tuple(
+        Option(
+            "who_sent_client",
+            _when(f),
+            {"client": f.client, "sender": f.sender},
+            is_name=True,
+        )
+        for f in found[:MOST_OPTIONS]
+    )
+    return asking.choose(turn, "who_sent.which", *options)
+
+
+def _when(found: Found) -> str:
+    return "" if found.sent_at is None else found.sent_at.astimezone(ZONE).strftime("%d.%m %H:%M")
+
+
+def _ask_name(turn: Turn) -> Asked:
+    can_share = turn.medium is Medium.TELEGRAM and turn.person is None
+    question = "who_sent.ask_name_or_contact" if can_share else "who_sent.ask_name"
+    return asking.fill(turn, question, slot="sender", topic="who_sent", asks_contact=can_share)

@@ -1,0 +1,132 @@
+"""Carry out what a topic decided, each effect in the turn's own transaction. Decides nothing and words nothing.
+
+Every effect of `domain.conversation.EFFECTS` has its function here; it returns how it ended and what the
+reply for that end may fill in. A refused effect undoes none of those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.domain.conversation import Turn
+from bot.domain.deadlines import next_working_day
+from bot.domain.keywords import Scope
+from bot.ledger import cases, clients, conversations
+from bot.ledger.book import Book
+from bot.ledger.conversations import Conversation
+from bot.services import escalate, request_rights, start_again
+from bot.services.contracts import House
+from bot.services.opt_out import Cause, needs_number, opt_out
+
+Ended = tuple[str, dict[str, Any]]
+
+
+def carry_out(
+    house: House, book: Book, conversation: Conversation, turn: Turn, *, message: int, name: str, arguments: Mapping[str, Any]
+) -> Ended:
+    """Carry out one effect. Returns its end, one of `EFFECTS[name]`, and arguments for the reply."""
+    return _FUNCTIONS[name](house, book, conversation, turn, message, dict(arguments))
+
+
+def _opt_out(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    by = turn.wish.by
+    cause = Cause(
+        message, turn.text, f"{by}:{turn.wish.intent}", (0, 0), "model" if by == "model" else by, turn.received_at,
+        turn.language,
+    )
+    end = opt_out(
+        house,
+        book,
+        conversation,
+        scope=Scope(arguments.get("scope", Scope.SENDER.value)),
+        sender=arguments.get("sender"),
+        client=arguments.get("client"),
+        cause=cause,
+        now=turn.now,
+    )
+    if end == "no_number":
+        needs_number(house, book, conversation, cause=cause, now=turn.now)
+    return end, {}
+
+
+def _ask_start_code(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    if conversation.person is None:
+        return "no_number", {}
+    if not start_again.what_stands(book, conversation, now=turn.now):
+        return "nothing", {}
+    code = start_again.make_code(book, conversation, now=turn.now)
+    return ("locked", {}) if code is None else ("sent", {"code": code})
+
+
+def _open_case(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    case, is_new = escalate.open_case(
+        book,
+        conversation,
+        topic=arguments["topic"],
+        audience=arguments.get("audience", "unknown"),
+        text=turn.text,
+        language=turn.language,
+        received_at=turn.received_at,
+        client=arguments.get("client"),
+        is_ours=arguments.get("is_ours", False),
+        is_urgent=arguments.get("is_urgent", False),
+        state=arguments.get("state", "open"),
+    )
+    due = case.due_on or next_working_day(turn.received_at)
+    return "done" if is_new else "merged", {"ref": case.ref, "due": due}
+
+
+def _forward_request(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    client: int = arguments["client"]
+    forwarded = request_rights.forward(
+        house,
+        book,
+        conversation,
+        client=client,
+        topic=arguments["topic"],
+        text=arguments.get("text", turn.text),
+        language=turn.language,
+        received_at=turn.received_at,
+        now=turn.now,
+    )
+    reply = {"ref": forwarded.case.ref, "client": clients.card(book, client).public_name}
+    ends = {None: "by_hand", "again": "again"}
+    return ends.get(forwarded.way, "done"), reply
+
+
+def _hand_over(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    is_new = escalate.hand_over(book, conversation)
+    case = cases.open_of(book, conversation.id)
+    return "done" if is_new else "already", {"ref": case.ref if case else ""}
+
+
+def _hand_back(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    if conversation.owner == "bot":
+        return "already", {}
+    conversations.give_to(book, conversation.id, type(conversation.owner)("bot"))
+    return "done", {}
+
+
+_FUNCTIONS: Mapping[
+    str, Callable[[House, Book, Conversation, Turn, int, dict[str, Any]], Ended]
+] = {
+    "opt_out": _opt_out,
+    "ask_start_code": _ask_start_code,
+    "open_case": _open_case,
+    "forward_request": _forward_request,
+    "hand_over": _hand_over,
+    "hand_back": _hand_back,
+}
