@@ -30,9 +30,9 @@ FEWEST_QUESTIONS = 3
 def load(folder: Path, provider: Mapping[str, str] | None = None) -> Knowledge:
     """Return what the files of `folder` know.
 
-    `provider` gives the values of PROVIDER_SLOTS (others are ignored); without it the places stay in the answers
-    as "{brand}" and so on, for whoever fills in texts later. Raises BadInput, naming the file and the key, for
-    a key without an answer, an answer without a key, too few questions, or a place nobody fills.
+    `provider` gives the values of PROVIDER_SLOTS (others are ignored); without it the places stay in the
+    answers as "{brand}" and so on, for whoever fills in texts later. Raises BadInput, naming the file and the
+    key, for a key without an answer, an answer without a key, too few questions, or a place nobody fills.
     """
     facts_file = _read(folder / FACTS)
     facts = {key: _fact(key, row) for key, row in _table(facts_file, "rows", FACTS).items()}

@@ -86,8 +86,8 @@ class Answer:
 class Stale:
     """A row (key "" for the policy as a whole) that a policy text puts in doubt.
 
-    `line` is where it stood, `now_line` where its fragment stands now (0: nowhere); `digest` is the one of the
-    new lines, to be recorded once somebody has read them.
+    `line` is where it stood, `now_line` where its fragment stands now (0: nowhere); `digest` is the one of
+    the new lines (of the whole text: its SHA-256), to be recorded once somebody has read them.
     """
 
     key: str
@@ -171,10 +171,10 @@ class Knowledge:
         )
 
     def check(self, policy_text: str) -> list[Stale]:
-        """Return what must be looked at again if `policy_text` is the policy now; nothing if it is the recorded one.
+        """Return what must be looked at again if `policy_text` is the policy now; nothing if nothing changed.
 
-        The text's own hash comes first, then the rows in their order. Fragments are sought with blanks folded;
-        a row is in doubt too if the lines it rests on read otherwise, since "12 months" may still stand elsewhere.
+        The hash of the text comes first, then the rows in their order. Blanks are folded before comparing.
+        A row is in doubt too if the lines it rests on read otherwise: "12 months" may still stand elsewhere.
         """
         found = list(self._stale_rows(policy_text))
         sha256_now = sha256(policy_text.encode()).hexdigest()
@@ -213,7 +213,10 @@ class Knowledge:
 
 
 def digest_of(lines: list[str], numbers: tuple[int, ...]) -> str:
-    """Return 12 digits of the SHA-256 of the lines numbered (from 1), joined, blanks folded; "" if one is missing."""
+    """Return 12 digits of the SHA-256 of the numbered lines (the first is 1), joined, with blanks folded.
+
+    Returns "" where one of them does not exist.
+    """
     if not all(1 <= number <= len(lines) for number in numbers):
         return ""
     return sha256(_fold_blanks(" ".join(lines[n - 1] for n in numbers)).encode()).hexdigest()[:12]

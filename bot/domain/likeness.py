@@ -1,9 +1,9 @@
 """Say which of some known questions a text is most like. Knows no intent, no answer, and no language.
 
-Words, and runs of three to five letters inside them, are weighed by how few labels have them (TF-IDF) and compared
-by the cosine; a label may also name beginnings of words that point to it. Runs of letters carry Polish endings and
-typing errors. A model of the language would know more synonyms, but this needs no training and no file, takes
-a fraction of a millisecond, and gives the same answer everywhere.
+Words, and runs of three to five letters inside them, are weighed by how few labels have them (TF-IDF) and
+compared by the cosine; a label may also name beginnings of words that point to it. Runs of letters carry
+Polish endings and typing errors. A model of the language would know more synonyms, but this needs no training
+and no file, takes a fraction of a millisecond, and gives the same answer everywhere.
 """
 
 from collections import defaultdict
@@ -82,7 +82,7 @@ class Likeness:
         return best
 
     def _pointed(self, folded: str) -> dict[str, float]:
-        """Return for each label how far the text's words point to it; a word of several labels is shared out."""
+        """Return for each label how far words point to it; a word that several labels name is shared out."""
         found: dict[str, float] = defaultdict(float)
         for word in dict.fromkeys(folded.split()):
             claimed_by = [
