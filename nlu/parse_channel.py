@@ -66,11 +66,11 @@ class ParseChannel(InputChannel):
             seal_logs()
             try:
                 texts = _texts_of(request.json)
-            except Exception:  # Sanic's own answer to broken JSON would quote it
+            except Exception:  # noqa: BLE001 - Sanic's own answer to broken JSON would quote it
                 return json({}, status=400)
             try:
                 return json(_read(request.app.ctx.agent.processor, texts))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, its words may hold the text
                 logging.getLogger(__name__).error("parse failed: %s", type(error).__name__)
                 return json({}, status=500)
 
@@ -97,7 +97,10 @@ def _read(processor: MessageProcessor, texts: list[str]) -> dict[str, Any]:
         },
         targets=[target],
     )
-    return {"model": _model_of(processor), "readings": [_reading(message.as_dict()) for message in run[target]]}
+    return {
+        "model": _model_of(processor),
+        "readings": [_reading(message.as_dict()) for message in run[target]],
+    }
 
 
 def _reading(parsed: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import json
 from typing import Any
 
 import numpy as np
-from components.views import VIEWS
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -25,6 +24,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
+
+from components.views import VIEWS
 
 ARRAYS = "weights.npz"
 VOCABULARY = "vocabulary.json"
@@ -80,7 +81,9 @@ class LinearIntents(GraphComponent):
         unseen = np.zeros((len(texts), len(self._labels)))
         folds = StratifiedKFold(self._config["folds"], shuffle=True, random_state=self._config["seed"])
         for learned, held_back in folds.split(rows, target):
-            unseen[held_back] = self._separators(rows[learned], target[learned]).decision_function(rows[held_back])
+            unseen[held_back] = self._separators(rows[learned], target[learned]).decision_function(
+                rows[held_back]
+            )
         scale, shift = _calibration(unseen, target)
 
         separators = self._separators(rows, target)
@@ -121,7 +124,9 @@ class LinearIntents(GraphComponent):
                 component._bias = arrays["bias"]
         component._labels = kept["labels"]
         for view, grams in kept["grams"].items():
-            component._vectorizers[view] = CountVectorizer(analyzer=VIEWS[view], vocabulary=grams, dtype=np.float32)
+            component._vectorizers[view] = CountVectorizer(
+                analyzer=VIEWS[view], vocabulary=grams, dtype=np.float32
+            )
         return component
 
     def _persist(self) -> None:
@@ -140,7 +145,10 @@ class LinearIntents(GraphComponent):
             counter = CountVectorizer(analyzer=analyzer, min_df=self._config["at_least"], dtype=np.float32)
             self._vectorizers[view] = counter.fit(texts)
         seen_in = np.concatenate(
-            [np.asarray((counter.transform(texts) > 0).sum(axis=0)).ravel() for counter in self._vectorizers.values()]
+            [
+                np.asarray((counter.transform(texts) > 0).sum(axis=0)).ravel()
+                for counter in self._vectorizers.values()
+            ]
         )
         self._idf = (np.log((1 + len(texts)) / (1 + seen_in)) + 1).astype(np.float32)
         return self._features(texts)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import pairwise
 
 # Ukrainian as people type it on a Latin keyboard ("vydalit mii nomer"). One spelling for each letter is enough:
 # n-grams forgive the rest, and a Polish root then meets its Ukrainian sister ("numer", "nomer").
@@ -57,7 +58,7 @@ def characters(text: str) -> list[str]:
 
 
 def _pairs(tokens: list[str]) -> list[str]:
-    return tokens + [f"{left} {right}" for left, right in zip(tokens, tokens[1:])]
+    return tokens + [f"{left} {right}" for left, right in pairwise(tokens)]
 
 
 VIEWS = {"words": words, "folded_words": folded_words, "characters": characters}
