@@ -31,7 +31,44 @@ ACT_THRESHOLDS = THRESHOLDS
 
 #: What `understand` and `evaluate` may print; CONTRACT.md has their meaning.
 INTENTS = frozenset(
-    ["who_sent", "number_source", "opt_out", "opt_in", "rights_access", "rights_rectification", "rights_erasure", "rights_restriction", "rights_portability", "rights_objection", "rights_withdraw_consent", "rights_terminate_contract", "faq/role", "faq/retention", "faq/legal_basis", "faq/dpo", "faq/contact", "faq/data_categories", "faq/recipients", "faq/transfers", "faq/security", "faq/cookies", "faq/automated_decisions", "faq/authority", "faq/policy", "faq/social_media", "faq/bot", "report_scam", "human", "help", "greet", "thanks", "goodbye", "affirm", "deny", "out_of_scope"]
+    [
+        "who_sent",
+        "number_source",
+        "opt_out",
+        "opt_in",
+        "rights_access",
+        "rights_rectification",
+        "rights_erasure",
+        "rights_restriction",
+        "rights_portability",
+        "rights_objection",
+        "rights_withdraw_consent",
+        "rights_terminate_contract",
+        "faq/role",
+        "faq/retention",
+        "faq/legal_basis",
+        "faq/dpo",
+        "faq/contact",
+        "faq/data_categories",
+        "faq/recipients",
+        "faq/transfers",
+        "faq/security",
+        "faq/cookies",
+        "faq/automated_decisions",
+        "faq/authority",
+        "faq/policy",
+        "faq/social_media",
+        "faq/bot",
+        "report_scam",
+        "human",
+        "help",
+        "greet",
+        "thanks",
+        "goodbye",
+        "affirm",
+        "deny",
+        "out_of_scope",
+    ]
 )
 
 #: Intents that only the conversation needs → the one of INTENTS that a reader of `understand` knows.
@@ -62,7 +99,7 @@ MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
         "#iban",
     ),
     (re.compile(r"(?<!\d)\d{2}(?:[ -]?\d{4}){6}(?!\d)"), "#iban"),
-    (re.compile(r"(?<![\d+])\d{4}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?!\d)"), "#card"),
+    (re.compile(r"(?<![\d+])(?!00)\d{4}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?!\d)"), "#card"),
     # A PESEL begins with the date of birth; months run to 92, for the century is added to them.
     (re.compile(r"(?<![\d+])\d{2}(?:[02468][1-9]|[13579][0-2])(?:0[1-9]|[12]\d|3[01])\d{5}(?!\d)"), "#pesel"),
     (re.compile(r"\+?\d(?:[\s().\-/]{0,3}\d){8,}"), "#number"),
@@ -262,8 +299,8 @@ def _readings(answer: Any, intents: frozenset[str], *, expected: int) -> list[Re
 
 def _reading(entry: Any, model: str, intents: frozenset[str]) -> Reading | None:
     """One reading if all of it can be believed: known intents, numbers from 0 to 1, the best one first."""
-    ranking = tuple((outside_name(name), _confidence(number)) for name, number in entry["ranking"])
-    intent, confidence = outside_name(entry["intent"]), _confidence(entry["confidence"])
+    ranking = tuple((_name(name), _confidence(number)) for name, number in entry["ranking"])
+    intent, confidence = _name(entry["intent"]), _confidence(entry["confidence"])
     if not 0 < len(ranking) <= RANKED_AT_MOST or ranking[0] != (intent, confidence):
         return None
     if any(name not in intents for name, _ in ranking):
@@ -272,6 +309,12 @@ def _reading(entry: Any, model: str, intents: frozenset[str]) -> Reading | None:
     if any(math.isnan(number) for number in numbers) or numbers != sorted(numbers, reverse=True):
         return None
     return Reading(intent, confidence, ranking, model)
+
+
+def _name(inside: Any) -> str:
+    if not isinstance(inside, str):
+        raise ValueError("a name that is none")
+    return outside_name(inside)
 
 
 def _confidence(number: Any) -> float:
