@@ -209,8 +209,8 @@ class Twilio:
         return form
 
     def _is_signed(self, url: str, form: Form, signature: str) -> bool:
-        # The validator's own `validate` strips a port wrongly from an IPv6 host or after basic-auth credentials,
-        # and compares without `compare_digest`; so only its computation is used.
+        # The validator's own `validate` strips a port wrongly from an IPv6 host or after basic-auth
+        # credentials, and compares without `compare_digest`; so only its computation is used.
         return any(
             hmac.compare_digest(
                 validator.compute_signature(url, form).encode(), signature.encode("utf-8", "replace")
@@ -367,8 +367,8 @@ def _signed_urls(url: str) -> tuple[str, ...]:
 def _inbound(form: Form, raw: bytes, account: str, now: datetime) -> Inbound:
     message_id = form.get("MessageSid") or form.get("SmsSid") or form.get("SmsMessageSid") or ""
     address = _address(account, form.get("From", ""), form.get("To", ""))
-    # Names and values are signed as one string without separators, so that parts of a captured request could be
-    # cut anew: an id of another form than Twilio's is none, or the same message would come in twice.
+    # Names and values are signed as one string without separators, so that parts of a captured request could
+    # be cut anew: an id of another form than Twilio's is none, or the same message would come in twice.
     if not SID.fullmatch(message_id) or address is None:
         return _unreadable(raw, account, now)
     if form.get("SmsStatus", "received") != "received":
@@ -534,7 +534,7 @@ class _Unclear(Exception):
 
 
 class _Transport:
-    """What the official client is given to speak HTTP: a deadline, one host, and "unsent" told from "unclear".
+    """How the official client speaks HTTP: with a deadline, to one host, "unsent" told from "unclear".
 
     It has the one method of `twilio.http.HttpClient` that is called.
     """
@@ -542,7 +542,7 @@ class _Transport:
     is_async = False
 
     def __init__(self, api_url: str) -> None:
-        # The library knows several hosts (api., messaging.); another address than the real one serves them all.
+        # The library knows several hosts (api., messaging.); an address of the settings serves them all.
         self._host = None if api_url == API_URL else httpx2.URL(api_url)
         self._client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
 

@@ -1,7 +1,7 @@
 """Small HTTP servers on loopback that answer as the providers document it. They send nothing to anybody.
 
-Each is started with `with TwilioStandIn() as twilio:` (or `.start()` and `.stop()`), on a port of its own, keeps
-what it took in `sent`, and fails on demand.
+Each is started with `with TwilioStandIn() as twilio:` (or `.start()` and `.stop()`), on a port of its own,
+keeps what it took in `sent`, and fails on demand.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _Mishap:
 
 
 class StandIn:
-    """The server and its mishaps. A provider says how it answers (`answer`) and what sending is (`is_send`)."""
+    """The server and its mishaps. Each provider says how it answers, and what sending is."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -188,7 +188,7 @@ def _handler_of(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815
+        do_GET = do_POST = do_PUT = do_DELETE = _any
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
