@@ -20,7 +20,8 @@ from bot.domain.likeness import Known
 __all__ = ["PROVIDER_SLOTS", "Answer", "Doubt", "Knowledge", "Stale", "Status", "load"]
 
 FACTS = "facts.toml"
-# What data/provider.toml fills in; the policy's own address comes from facts.toml.
+PROVIDER = "provider.toml"
+# What it fills in; the policy's own address comes from facts.toml.
 PROVIDER_SLOTS = ("brand", "contact_url", "dpo_name", "authority")
 POLICY_URL = "policy_url"
 MARK = "mark"  # how the answers of a language name the policy's version and line
@@ -30,9 +31,9 @@ FEWEST_QUESTIONS = 3
 def load(folder: Path, provider: Mapping[str, str] | None = None) -> Knowledge:
     """Return what the files of `folder` know.
 
-    `provider` gives the values of PROVIDER_SLOTS (others are ignored); without it the places stay in the
-    answers as "{brand}" and so on, for whoever fills in texts later. Raises BadInput, naming the file and the
-    key, for a key without an answer, an answer without a key, too few questions, or a place nobody fills.
+    `provider` gives the values of PROVIDER_SLOTS (others are ignored); without it they are read from the
+    `provider.toml` beside the folder. Raises BadInput, naming the file and the key, for a key without an
+    answer, an answer without a key, too few questions, or a place nobody fills.
     """
     facts_file = _read(folder / FACTS)
     facts = {key: _fact(key, row) for key, row in _table(facts_file, "rows", FACTS).items()}
@@ -44,9 +45,9 @@ def load(folder: Path, provider: Mapping[str, str] | None = None) -> Knowledge:
     marks = {
         language: _mark(rows.pop(MARK, ""), place=f"{language}.toml") for language, rows in spoken.items()
     }
-    given = {name: (provider or {}).get(name, f"{{{name}}}") for name in PROVIDER_SLOTS}
-    if provider is not None and (missing := [name for name in PROVIDER_SLOTS if not provider.get(name)]):
-        raise BadInput("provider", f"gives no {', '.join(missing)}")
+    values = _read(folder.parent / PROVIDER) if provider is None else provider
+    if missing := [name for name in PROVIDER_SLOTS if not values.get(name)]:
+        raise BadInput(PROVIDER, f"gives no {', '.join(missing)}")
     return Knowledge(
         policy_url=url,
         policy_sha256=_text(policy, "sha256", FACTS),
@@ -56,7 +57,10 @@ def load(folder: Path, provider: Mapping[str, str] | None = None) -> Knowledge:
             language: _wordings(rows, facts, place=f"{language}.toml") for language, rows in spoken.items()
         },
         marks=marks,
-        slots={**given, POLICY_URL: url.removeprefix("https://").removeprefix("www.")},
+        slots={
+            **{name: str(values[name]) for name in PROVIDER_SLOTS},
+            POLICY_URL: url.removeprefix("https://").removeprefix("www."),
+        },
     )
 
 

@@ -32,6 +32,7 @@ WIDEST = {
 }
 SMS_SEPTETS = 306  # two parts
 CHAT_CHARACTERS = 500
+PROVIDER_FILE = ROOT / "data" / "provider.toml"
 LANGUAGES = ("pl", "en")
 GAP_SAYS = {
     "pl": r"Polityka (nie podaje|nie mówi|nie wymienia|urywa)|polityka nie podaje|Polityka nie podaje",
@@ -160,6 +161,12 @@ def test_every_answer_names_its_line_and_version_at_its_end(knowledge: Knowledge
             assert text.endswith(f" (policy {version}, l. {line})")
 
 
+@pytest.mark.skipif(not PROVIDER_FILE.exists(), reason="data/provider.toml is not here")
+def test_the_provider_s_values_are_no_wider_than_the_texts_are_written_for() -> None:
+    slots = load(FOLDER).slots
+    assert {name for name, widest in WIDEST.items() if len(slots[name]) > len(widest)} == set()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_answer_fits_two_sms_parts_at_the_widest_arguments(knowledge: Knowledge, language: str) -> None:
     for key in answerable(knowledge):
@@ -204,7 +211,6 @@ def test_names_that_go_stale_come_from_the_provider_file(knowledge: Knowledge) -
     for key, slot in (("dpo", "dpo_name"), ("dpo", "contact_url"), ("complaint", "authority")):
         for language in knowledge.languages:
             assert WIDEST[slot] in knowledge.row(key, language).text_chat
-            assert f"{{{slot}}}" in load(FOLDER).row(key, language).text_chat
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -287,7 +293,7 @@ def small(tmp_path: Path) -> Knowledge:
     rows = [f'[{key}]\nanswer = "{key}"\nquestions = ["a {key}", "b {key}", "c {key}"]' for key in ROWS]
     mark = 'mark = "(policy {version}, l. {line})"\n'
     (tmp_path / "en.toml").write_text(mark + "\n".join(rows), encoding="utf-8")
-    return load(tmp_path)
+    return load(tmp_path, WIDEST)
 
 
 def test_an_unchanged_policy_puts_nothing_in_doubt(small: Knowledge) -> None:
@@ -374,9 +380,16 @@ def test_a_mistake_in_the_files_is_named(
     assert changes == 1
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=f"^{re.escape(complaint)}"):
+        load(tmp_path / "knowledge", WIDEST)
+
+
+def test_the_provider_file_beside_the_folder_is_read(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "knowledge")
+    with pytest.raises(BadInput, match=r"^provider\.toml: is missing"):
         load(tmp_path / "knowledge")
-
-
-def test_a_provider_without_an_officer_is_named() -> None:
-    with pytest.raises(BadInput, match="provider: gives no dpo_name"):
-        load(FOLDER, {**WIDEST, "dpo_name": ""})
+    file = tmp_path / "provider.toml"
+    file.write_text('brand = "Acme"\ncontact_url = "https://acme.example/help"\nauthority = "UODO"\n')
+    with pytest.raises(BadInput, match=r"^provider\.toml: gives no dpo_name"):
+        load(tmp_path / "knowledge")
+    file.write_text(file.read_text() + 'dpo_name = "Anna Nowak"\nphone = 48500100200\n')
+    assert "Anna Nowak" in load(tmp_path / "knowledge").row("dpo", "en").text_chat
