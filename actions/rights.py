@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from actions import asking
-from bot.domain.consent import SHARED_LOOK_BACK
 from bot.domain.conversation import Asked, Do, Option, Outcome, Say, Turn
 from bot.ledger import clients, people
 from bot.services import look_up_sender
@@ -92,24 +91,23 @@ def _account(turn: Turn, reads: Reads) -> int | None:
 
 
 def _sender_of_late(turn: Turn, reads: Reads) -> int | None:
-    """The one client this can be about: the message answered, or the last from the address written to."""
+    """The one client this can be about: the message answered, or whoever wrote from the address written to.
+
+    Its row is for passing on, not for telling: a sensitive one is never named from here.
+    """
     if turn.person is None:
         return None
     if turn.answered_id is not None:
-        answered = look_up_sender.of_answered(reads.book, turn.answered_id, person=turn.person)
-        if answered is not None:
+        answered = look_up_sender.of_answered(
+            reads.book, turn.answered_id, person=turn.person, now=turn.now, level=turn.level
+        )
+        if answered is not None and answered.client != look_up_sender.WITHHELD:
             return answered.client
-    finding = look_up_sender.of_person(
-        reads.book,
-        person=turn.person,
-        ours=turn.ours,
-        since=turn.received_at - SHARED_LOOK_BACK,
-        until=turn.received_at,
-        now=turn.now,
-        level=turn.level,
+    candidates, _ = look_up_sender.candidates_for_stop(
+        reads.book, person=turn.person, ours=turn.ours, now=turn.now
     )
-    if finding.kind == "one":
-        return finding.found[0].client
+    if len(candidates) == 1:
+        return candidates[0].client
     remembered = turn.memory.get("client")
     return int(remembered) if remembered is not None else None
 

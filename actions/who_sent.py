@@ -11,7 +11,7 @@ from bot.domain.messages import Medium
 from bot.ledger import clients
 from bot.services import look_up_sender
 from bot.services.contracts import Reads
-from bot.services.look_up_sender import Found
+from bot.services.look_up_sender import WITHHELD, Found
 from bot.texts import ZONE
 
 MOST_OPTIONS = 4  #: more would not fit an SMS
@@ -25,7 +25,9 @@ def who_sent(turn: Turn, reads: Reads) -> Outcome:
     if turn.person is None:
         return Outcome(ask=_ask_name(turn))
     if turn.answered_id is not None:
-        found = look_up_sender.of_answered(reads.book, turn.answered_id, person=turn.person)
+        found = look_up_sender.of_answered(
+            reads.book, turn.answered_id, person=turn.person, now=turn.now, level=turn.level
+        )
         if found is not None:
             return _told(turn, reads, found)
     finding = look_up_sender.of_person(
@@ -70,14 +72,16 @@ def _name(turn: Turn, reads: Reads) -> str | None:
 
 def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
     if turn.person is not None:
-        finding = look_up_sender.of_name_for_person(reads.book, name, person=turn.person, now=turn.now)
+        finding = look_up_sender.of_name_for_person(
+            reads.book, name, person=turn.person, now=turn.now, level=turn.level
+        )
         if finding.kind == "one":
             return _told(turn, reads, finding.found[0])
     finding = look_up_sender.of_name(reads.book, name, at=None, now=turn.now)
     if finding.kind == "one":
         return _registered(turn, reads, finding.found[0])
     if finding.kind == "several":
-        names = [clients.card(reads.book, f.client) for f in finding.found if not f.is_sensitive]
+        names = [clients.card(reads.book, f.client) for f in finding.found if f.client != WITHHELD]
         options = tuple(
             Option("who_sent_client", c.public_name, {"client": c.id}, is_name=True) for c in names[:MOST_OPTIONS]
         )
@@ -89,8 +93,8 @@ def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
 
 def _told(turn: Turn, reads: Reads, found: Found) -> Outcome:
     """Name the client with its contact, and offer what one usually wants next."""
-    if found.is_sensitive:
-        return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn, found.client))
+    if found.client == WITHHELD:
+        return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn))
     card = clients.card(reads.book, found.client)
     arguments = {"client": card.public_name, "domain": card.domain}
     say = Say("who_sent.told", arguments)
@@ -101,7 +105,7 @@ def _told(turn: Turn, reads: Reads, found: Found) -> Outcome:
 
 def _registered(turn: Turn, reads: Reads, found: Found) -> Outcome:
     """Who holds a sender name: a fact of the registry, none about a person."""
-    if found.is_sensitive:
+    if found.client == WITHHELD:
         return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn))
     card = clients.card(reads.book, found.client)
     say = Say("who_sent.registered", {"client": card.public_name, "domain": card.domain})
@@ -118,12 +122,13 @@ def _next(turn: Turn, client: int) -> Asked:
     )
 
 
-def _next_sensitive(turn: Turn, client: int | None = None) -> Asked:
-    slots = {} if client is None else {"client": client}
+def _next_sensitive(turn: Turn) -> Asked:
+    """The sender stays unnamed, yet whatever one wants next goes on."""
     return asking.choose(
         turn,
         "who_sent.next",
-        Option("opt_out", "label.stop_sender", slots, is_opt_out=True),
+        Option("opt_out", "label.stop_sender", is_opt_out=True),
+        Option("rights_menu", "label.rights"),
         Option("human", "label.human"),
     )
 

@@ -5,6 +5,7 @@ Names and numbers are lent: the same one has had other holders before, and a sha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -72,6 +73,26 @@ def near(sender: str, known: Iterable[str]) -> tuple[str, ...]:
     distances = {name: OSA.distance(asked, sender_key(name)) for name in known}
     fit = [(d, name) for name, d in distances.items() if 0 < d <= _forgiven(asked)]
     return tuple(name for _, name in sorted(fit))
+
+
+_QUOTED = re.compile(r"[„“”\"«'‚‘]([^„“”\"«»'‚‘’]{2,30})[”“\"»'’]")
+_WORD = re.compile(r"[^\W_][\w.&+-]*", re.UNICODE)
+_BEFORE_A_NAME = frozenset("od nadawca nadawcy nazwa from sender name called von absender від відправник stop".split())
+_LONGEST = 11  #: characters of an alphanumeric sender (GSM 03.40, 9.1.2.5)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """What may be sender names in a text: quoted, with capitals inside, or after a word like "from"."""
+    found = [m.group(1).strip() for m in _QUOTED.finditer(text[:1000])]
+    words = _WORD.findall(text[:1000])
+    shouts = text.upper() == text and len(words) > 1
+    for place, word in enumerate(words):
+        before = words[place - 1].casefold() if place else ""
+        is_written_as_name = not shouts and sum(c.isupper() for c in word) >= 2
+        if is_written_as_name or before in _BEFORE_A_NAME:
+            found += [word, " ".join(words[place : place + 2])]
+    names = [name.rstrip(".,!?") for name in found]
+    return tuple(dict.fromkeys(n for n in names if 2 <= len(n) <= _LONGEST + 1))[:12]
 
 
 def _forgiven(key: str) -> int:

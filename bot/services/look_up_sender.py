@@ -117,6 +117,20 @@ def of_name_for_person(
     return of_person(book, person=person, ours=sender, since=begin, until=now, now=now, level=level)
 
 
+def name_in(book: Book, text: str, *, now: datetime) -> str | None:
+    """A registered sender name that stands in a text as a name, the longest if there are several.
+
+    A name is what is quoted, written with capitals inside, or follows a word such as "from": sender names are
+    often plain words (ZAKUPY, INFO), and a plain word in a sentence is not meant as one.
+    """
+    held = [
+        (len(name), name)
+        for name in registry.names_in(text)
+        if any(h.overlaps(now, now) for h in senders.holdings(book, name))
+    ]
+    return max(held)[1] if held else None
+
+
 def near_names(book: Book, sender: str, *, person: int, now: datetime) -> tuple[str, ...]:
     """Names like `sender`, of those only that wrote to this person in the last 30 days; the nearest first."""
     return registry.near(sender, sent.senders_to(book, person, since=_earliest(book, person, now - LOOK_BACK, now)))

@@ -142,7 +142,8 @@ def take_provider_stop(
 
 def holders_of(book: Book, sender: str, *, now: datetime) -> tuple[int, ...]:
     """The clients that hold a sender name today; empty if the name is not registered."""
-    return senders.holders(book, sender, at=now)
+    held = senders.holdings(book, sender)
+    return tuple(sorted({h.client for h in held if h.client is not None and h.overlaps(now, now)}))
 
 
 def _coverage(
@@ -163,15 +164,15 @@ def _coverage(
     if sender is not None:
         held = holders_of(book, sender, now=now)
         if held:
-            return Coverage(tuple(sorted(held)), Covers.MARKETING, Receipt.NAMED)
+            return Coverage(held, Covers.MARKETING, Receipt.NAMED)
     assert conversation.person is not None  # asked before
     candidates, is_shared = look_up_sender.candidates_for_stop(
         book, person=conversation.person, ours=conversation.address.ours, now=now
     )
     if not candidates:
         # Nobody holds this address (a chat, or the bot's own number): whoever wrote lately is meant.
-        recent = sent.clients_since(book, conversation.person, since=now - SHARED_LOOK_BACK)
-        candidates = tuple(Candidate(c, clients.card(book, c).is_sensitive) for c in recent)
+        recent = sent.newest_by_client(book, conversation.person, since=now - SHARED_LOOK_BACK, until=now)
+        candidates = tuple(Candidate(m.client, m.is_sensitive) for m in recent)
         is_shared = len(candidates) > 1
     return coverage_of_sender(candidates, is_shared=is_shared)
 

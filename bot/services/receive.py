@@ -118,7 +118,7 @@ def _stop(
     scope = verdict.scope or Scope.SENDER
     sender = verdict.sender if scope is Scope.NAMED else None
     if sender is not None and conversation.person is not None and not holders_of(book, sender, now=now):
-        near = look_up_sender.near_names(book, sender, person=conversation.person)
+        near = look_up_sender.near_names(book, sender, person=conversation.person, now=now)
         if near:
             return _Decision(wishes=(Wish("opt_out_near", "keyword", slots={"names": list(near)}),))
     end = opt_out(house, book, conversation, scope=scope, sender=sender, cause=cause, now=now)
