@@ -313,7 +313,7 @@ def _reading(entry: Any, model: str, intents: frozenset[str]) -> Reading | None:
 
 def _name(inside: Any) -> str:
     if not isinstance(inside, str):
-        raise ValueError("a name that is none")
+        raise TypeError("a name that is none")
     return outside_name(inside)
 
 
