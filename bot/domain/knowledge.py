@@ -13,9 +13,9 @@ from bot.domain.folding import fold
 from bot.domain.likeness import Known, Likeness
 from bot.domain.segments import to_gsm7
 
-# Below this a question is like none of the rows, and the intent's default row is the better guess: what likeness
-# there is comes from words of every question ("do you", "czy"). Of the 142 unseen questions of the tests none
-# falls below it; at 0.25 one does, at 0.3 four.
+# Below this a question is like none of the rows, and the intent's default row is the better guess: what
+# likeness there is comes from words of every question ("do you", "czy"). Of the 142 unseen questions of the
+# tests none falls below it; at 0.25 one does, at 0.3 four.
 LIKE_ENOUGH = 0.2
 VERSION_DIGITS = 8
 # A person whose language has no row yet is answered in this one, which every installation has.
