@@ -33,6 +33,7 @@ _MARKS = {
     **dict.fromkeys(",()[]{}、，–—―", ","),
 }
 _STRENGTH = {" ": 0, ",": 1, ".": 2, "?": 3}
+MOST_LETTERS = 4  # out of one sign; a few Arabic ones are whole sentences
 LONGEST = 4096  # characters looked at: one message of the longest channel (Telegram)
 
 
@@ -98,7 +99,7 @@ def fold_character(character: str) -> str:
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
     letters = "".join(LETTERS.get(c, c) for c in plain if c.isalnum())
     if letters:
-        return "".join(str(unicodedata.decimal(c, c)) for c in letters)
+        return "".join(str(unicodedata.decimal(c, c)) for c in letters[:MOST_LETTERS])
     return next((_MARKS[c] for c in plain if c in _MARKS), " ")
 
 
@@ -125,14 +126,14 @@ def latin_disguise(word: str) -> str | None:
 
 
 _THREE_OR_MORE = re.compile(r"(.)\1{2,}")
-_RUNS = re.compile(r"(.)\1+")
+REPEATED = re.compile(r"(.)\1+")
 
 
 def unrepeated(word: str) -> Iterable[str]:
     """Yield what a word with stuttered letters may stand for: "stoppp" → "stop", "stopp"; others nothing."""
     if _THREE_OR_MORE.search(word):
-        yield _RUNS.sub(r"\1", word)
+        yield REPEATED.sub(r"\1", word)
         yield _THREE_OR_MORE.sub(r"\1", word)
         yield _THREE_OR_MORE.sub(r"\1\1", word)
-    elif len(word) > 5 and len(_RUNS.findall(word)) > 1:
-        yield _RUNS.sub(r"\1", word)
+    elif len(word) > 5 and len(REPEATED.findall(word)) > 1:
+        yield REPEATED.sub(r"\1", word)

@@ -6,12 +6,13 @@ against the phrases. Short words (NO, TAK, 1) are no wish here: they answer a qu
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.folding import LONGEST, Word, latin_disguise, unrepeated, words_of
+from bot.domain.folding import LONGEST, REPEATED, Word, latin_disguise, unrepeated, words_of
 from bot.domain.words import (
     SHORTEST_WITH_TYPOS,
+    STEM_HEAD,
     Act,
     Grammar,
     Keyword,
@@ -57,7 +58,8 @@ def match(text: str, words: Words, *, own_marks: Sequence[tuple[int, int]] = ())
     by fingerprint); they are read as if they were not there. Never raises, whatever the text.
     """
     text = _blanked(text[:LONGEST], own_marks)
-    if words.reactions.match(text):
+    opening = text[:120].lstrip().casefold()
+    if opening.startswith(words.reactions) or words.vague_reactions.match(opening):
         return NOTHING
     text = _without_history(text, words)
     unquoted = _blanked(text, _quotes(text))
@@ -68,7 +70,10 @@ def match(text: str, words: Words, *, own_marks: Sequence[tuple[int, int]] = ())
         whole, whole_mark = _said(text, words)
         quoted = _keyword(whole, whole_mark, text, words)
         verdict = quoted if quoted.intent else verdict
-    return verdict if verdict.intent else _phrase(found, end_mark, words)
+    if verdict.act is Act.DO:
+        return verdict
+    phrase = _phrase(found, end_mark, words)
+    return phrase if phrase.act is Act.DO or not verdict.intent else verdict
 
 
 def choice(text: str, words: Words, options: int) -> int | None:
@@ -131,11 +136,13 @@ def _without_history(text: str, words: Words) -> str:
     """Take out quoted lines and what a mail program repeats below its answer."""
     if ">" in text:
         text = _blanked(text, [line.span() for line in _QUOTED_LINE.finditer(text)])
-    place = text.find("\n")
-    while place >= 0:
-        if words.replies.match(text, place + 1):
+    place = 0
+    for line in text.split("\n"):
+        header = line[:120].strip().casefold()
+        may_be = place and len(header) > 2 and (header[-1] == ":" or ": " in header or header[0] in "-_")
+        if may_be and words.replies.match(header):
             return text[:place]
-        place = text.find("\n", place + 1)
+        place += len(line) + 1
     return text
 
 
@@ -169,15 +176,20 @@ def _spelled_out(found: list[Word]) -> list[Word]:
 def _without_signature(found: list[Word], words: Words) -> list[Word]:
     """Cut "Sent from my phone" and "Regards, Jan Kowalski" off the end."""
     texts = [word.text for word in found]
-    for place in range(max(0, len(texts) - 14), len(texts)):
-        rest = texts[place:]
-        if any(rest[: len(line)] == list(line) for line in words.signatures):
-            found = found[:place]
+    last = len(texts)
+    for place in range(max(0, last - 14), last):
+        if texts[place] in words.signatures and _begins(texts, place, words.signatures):
+            last = place
             break
-    for place in range(max(1, len(found) - 5), len(found)):
-        if any(" ".join(texts[place : place + n]) in words.closings for n in (1, 2, 3)):
-            return found[:place]
-    return found
+    for place in range(max(1, last - 5), last):
+        if texts[place] in words.closings and _begins(texts, place, words.closings):
+            last = place
+            break
+    return found[:last]
+
+
+def _begins(texts: list[str], place: int, lines: Mapping[str, tuple[tuple[str, ...], ...]]) -> bool:
+    return any(tuple(texts[place : place + len(line)]) == line for line in lines[texts[place]])
 
 
 def _without_courtesy(found: list[Word], words: Words) -> list[Word]:
@@ -208,9 +220,8 @@ def _keyword(found: list[Word], end_mark: str, text: str, words: Words) -> Verdi
     if whole := _look_up("".join(word.text for word in found), words, forgiving=len(found) == 1):
         keyword, how = whole
         return _verdict(keyword, how, found)
-    parts = [_look_up(word.text, words, forgiving=False) for word in found]
-    if all(parts):
-        return _repeated([part[0] for part in parts if part], found)
+    if repeated := _repeated(found, words):
+        return repeated
     for size in range(min(4, len(found) - 1), 0, -1):
         head = _look_up("".join(word.text for word in found[:size]), words, forgiving=False)
         if head and (verdict := _with_rest(head[0], found[:size], found[size:], end_mark, text, words)):
@@ -223,16 +234,14 @@ def _keyword(found: list[Word], end_mark: str, text: str, words: Words) -> Verdi
 
 def _look_up(key: str, words: Words, *, forgiving: bool) -> tuple[Keyword, str] | None:
     """Find the keyword that `key` is, and how: as it stands, in disguise, stuttered or with one slip."""
-    if len(key) > LONGEST_KEY:
-        squeezed = next(iter(unrepeated(key)), key)
-        if len(squeezed) > LONGEST_KEY:
-            return None
     if keyword := words.keywords.get(key):
         return keyword, "exact"
-    for how, other in _disguises(key):
-        if keyword := words.keywords.get(other):
-            return keyword, how
-    if forgiving and SHORTEST_WITH_TYPOS <= len(key) <= LONGEST_KEY and key.isalpha() and key not in words.real_words:
+    plain = key.isalpha()
+    if not plain or not key.isascii() or REPEATED.search(key):
+        for how, other in _disguises(key):
+            if keyword := words.keywords.get(other):
+                return keyword, how
+    if forgiving and plain and SHORTEST_WITH_TYPOS <= len(key) <= LONGEST_KEY and key not in words.real_words:
         near = {k for slip in slips_of(key) for k in words.slips.get(slip, ()) if _one_apart(key, k)}
         if near and len({(words.keywords[k].intent, words.keywords[k].act) for k in near}) == 1:
             return words.keywords[min(near)], "slip"
@@ -265,12 +274,16 @@ def _one_apart(one: str, other: str) -> bool:
     return one[same + 1 :] == other[same + 1 :] or swapped + one[same + 2 :] == other[same:]
 
 
-def _repeated(keywords: list[Keyword], found: list[Word]) -> Verdict:
-    """« STOP STOP », « END. STOP. UNSUBSCRIBE »: several words of one meaning are that meaning."""
-    if len({keyword.intent for keyword in keywords}) > 1:
-        return NOTHING
-    doing = [keyword for keyword in keywords if keyword.act is Act.DO]
-    widest = next((k for k in doing or keywords if k.scope is Scope.ALL), (doing or keywords)[0])
+def _repeated(found: list[Word], words: Words) -> Verdict | None:
+    """Read « STOP STOP », « END. STOP. UNSUBSCRIBE »: several words of one meaning are that meaning."""
+    keywords: list[Keyword] = []
+    for word in found:
+        hit = _look_up(word.text, words, forgiving=False)
+        if hit is None or (keywords and hit[0].intent != keywords[0].intent):
+            return None
+        keywords.append(hit[0])
+    chosen = [keyword for keyword in keywords if keyword.act is Act.DO] or keywords
+    widest = next((keyword for keyword in chosen if keyword.scope is Scope.ALL), chosen[0])
     return _verdict(widest, "repeated", found)
 
 
@@ -296,8 +309,9 @@ def _with_rest(
 
 
 def _adds_no_name(text: str, keyword: Keyword, words: Words) -> bool:
-    tables = (words.things, words.everything, words.prepositions, words.courtesy)
-    return any(text in table for table in tables) or (keyword.takes_sender and text in words.pronouns)
+    if text in words.things or text in words.everything or text in words.courtesy:
+        return True
+    return keyword.takes_sender and (text in words.pronouns or text in words.prepositions)
 
 
 def _named(
@@ -312,7 +326,7 @@ def _named(
     """Read « STOP SHOPXYZ », « STOP:Shop », « wypisz mnie z Shop »; ordinary talk after STOP is no name."""
     typed = text[name[0].start : name[-1].end].strip()
     texts = [word.text for word in name]
-    if len(name) > 3 or len(typed) > LONGEST_SENDER or end_mark == "?" or any(w.mark == "?" for w in name):
+    if len(name) > 3 or len(typed) > LONGEST_SENDER or end_mark == "?" or any(w.mark != " " for w in name[1:]):
         return None
     if not words.no_senders.isdisjoint(texts) or not words.everything.isdisjoint(texts):
         return None
@@ -323,11 +337,11 @@ def _named(
     verdict = replace(_verdict(keyword, "named", head + rest), scope=Scope.NAMED, sender=typed)
     if all(t.isdecimal() for t in texts):
         return replace(verdict, act=Act.ASK)  # a sender, an order, a code? nobody can tell
-    if joined or len(name) < len(rest) or all(_looks_like_name(text[w.start : w.end]) for w in name):
+    if joined or all(_looks_like_name(text[w.start : w.end]) for w in name):
         return verdict
     if texts[0].endswith("ing"):
         return None  # « stop crying »
-    return verdict if len(name) == 1 else replace(verdict, act=Act.ASK)
+    return verdict if len(name) == len(rest) == 1 else replace(verdict, act=Act.ASK)
 
 
 def _looks_like_name(typed: str) -> bool:
@@ -369,8 +383,11 @@ def _verdict(keyword: Keyword, how: str, found: list[Word]) -> Verdict:
 
 
 def _phrase(found: list[Word], end_mark: str, words: Words) -> Verdict:
-    line, places = _symbols(found, end_mark, words)
-    present = frozenset(line)
+    symbols = [_symbol(word.text, words) for word in found]
+    if words.triggers.isdisjoint(symbols):
+        return NOTHING
+    line, places = _with_marks(symbols, found, end_mark)
+    present = frozenset(symbols)
     hits = [
         hit
         for grammar in words.grammars
@@ -396,15 +413,15 @@ def _phrase(found: list[Word], end_mark: str, words: Words) -> Verdict:
 _RANK = {Act.DO: 0, Act.EXPLAIN: 1, Act.ASK: 2}
 
 
-def _symbols(found: list[Word], end_mark: str, words: Words) -> tuple[str, list[int | None]]:
-    """Write one symbol for each word ("x" for a word of no class) and one for each mark between."""
+def _with_marks(symbols: list[str], found: list[Word], end_mark: str) -> tuple[str, list[int | None]]:
+    """Write the symbols in a line with the marks between them, and for each sign the place of its word."""
     line: list[str] = []
     places: list[int | None] = []
-    for place, word in enumerate(found):
+    for place, (symbol, word) in enumerate(zip(symbols, found, strict=True)):
         if word.mark != " " and line:
             line.append(word.mark)
             places.append(None)
-        line.append(_symbol(word.text, words))
+        line.append(symbol)
         places.append(place)
     if end_mark != " ":
         line.append(end_mark)
@@ -413,24 +430,26 @@ def _symbols(found: list[Word], end_mark: str, words: Words) -> tuple[str, list[
 
 
 def _symbol(text: str, words: Words) -> str:
+    """Return the symbol of a word's classes, "x" for a word of none."""
     if symbol := words.symbols.get(text):
         return symbol
-    for length in words.stem_lengths:
-        if symbol := words.stems.get(text[:length]):
-            return symbol
+    if text[:STEM_HEAD] in words.stem_heads:
+        for length in words.stem_lengths:
+            if symbol := words.stems.get(text[:length]):
+                return symbol
     return "x"
 
 
 def _first_rule(line: str, grammar: Grammar) -> tuple[Rule, int, int] | None:
     """Try the steps in order. A veto and a question hide their words, so that what stands beside them counts."""
     question: re.Match[str] | None = None
-    for step in ("sure", "veto", "explain", "do", "ask"):
+    for step in ("sure", "explain", "veto", "do", "ask"):
         pattern = grammar.patterns.get(step)
         hit = pattern.search(line) if pattern else None
         if pattern is None or hit is None:
             continue
         if step in ("veto", "explain"):
-            question = hit if step == "explain" else None
+            question = hit if step == "explain" else question
             line = pattern.sub(lambda hidden: "x" * (hidden.end() - hidden.start()), line)
         elif step == "ask" and question:
             break

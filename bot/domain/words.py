@@ -14,6 +14,7 @@ from bot.domain.folding import fold
 
 INTENTS = frozenset({"opt_out", "opt_in", "help", "who_sent", "human", "back_to_bot", "menu"})
 NEIGHBOURS = "keyword_neighbours.toml"  # beside the words; written by scripts/keyword_neighbours.py
+STEM_HEAD = 3  # letters that a stem in a word class has at least
 SHORTEST_WITH_TYPOS = 4  # letters; in a shorter word every slip is another word
 
 
@@ -81,9 +82,10 @@ class Words:
     slips: Mapping[str, tuple[str, ...]]  # a key with one letter left out → keys
     real_words: frozenset[str]  # one letter beside a keyword, but words of some language
     courtesy: frozenset[str]
-    closings: frozenset[str]
-    signatures: tuple[tuple[str, ...], ...]
-    reactions: re.Pattern[str]
+    closings: Mapping[str, tuple[tuple[str, ...], ...]]  # by first word
+    signatures: Mapping[str, tuple[tuple[str, ...], ...]]  # by first word
+    reactions: tuple[str, ...]  # beginnings, in small letters
+    vague_reactions: re.Pattern[str]  # those with a gap
     replies: re.Pattern[str]
     things: frozenset[str]
     pronouns: frozenset[str]
@@ -96,7 +98,9 @@ class Words:
     option_words: frozenset[str]
     symbols: Mapping[str, str]  # folded word → its symbol in phrases
     stems: Mapping[str, str]  # beginning of a word → its symbol
+    stem_heads: frozenset[str]  # the first letters of every stem, to leave early
     stem_lengths: tuple[int, ...]  # longest first
+    triggers: frozenset[str]  # of all languages
     grammars: tuple[Grammar, ...]
 
 
@@ -137,9 +141,10 @@ def _words(source: Mapping[str, Any], neighbours: Mapping[str, Any]) -> Words:
         slips=MappingProxyType({slip: tuple(keys) for slip, keys in slips.items()}),
         real_words=frozenset(word for row in neighbours["real_words"].values() for word in row.split()),
         courtesy=_folded(around["courtesy"]),
-        closings=_folded(around["closings"]),
-        signatures=tuple(sorted({tuple(fold(line).split()) for line in around["signatures"]})),
-        reactions=_openings(around["reactions"]),
+        closings=_by_first_word(around["closings"]),
+        signatures=_by_first_word(around["signatures"]),
+        reactions=tuple(line.casefold() for line in around["reactions"] if "*" not in line),
+        vague_reactions=_openings(line for line in around["reactions"] if "*" in line),
         replies=_openings(around["replies"]),
         things=_folded(around["things"]),
         pronouns=_folded(around["pronouns"]),
@@ -152,7 +157,9 @@ def _words(source: Mapping[str, Any], neighbours: Mapping[str, Any]) -> Words:
         option_words=_folded(answers["option_words"]),
         symbols=MappingProxyType(symbols),
         stems=MappingProxyType(stems),
+        stem_heads=frozenset(stem[:STEM_HEAD] for stem in stems),
         stem_lengths=tuple(sorted({len(stem) for stem in stems}, reverse=True)),
+        triggers=frozenset().union(*(grammar.triggers for grammar in grammars)),
         grammars=grammars,
     )
 
@@ -161,10 +168,17 @@ def _folded(lines: Iterable[str]) -> frozenset[str]:
     return frozenset(fold(line) for line in lines)
 
 
+def _by_first_word(lines: Iterable[str]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for line in lines:
+        first, *rest = fold(line).split()
+        found[first] = (*found.get(first, ()), (first, *rest))
+    return MappingProxyType(found)
+
+
 def _openings(lines: Iterable[str]) -> re.Pattern[str]:
-    """Compile lines that a phone writes before somebody else's text; "*" stands for up to 40 characters."""
-    parts = (re.escape(line).replace(r"\*", ".{0,40}?").replace(r"\ ", r"\s+") for line in lines)
-    return re.compile(r"\s{0,9}(?:" + "|".join(parts) + ")", re.IGNORECASE)
+    """Compile beginnings of a line in small letters; "*" stands for up to 40 characters."""
+    return re.compile("|".join(re.escape(line.casefold()).replace(r"\*", ".{0,40}?") for line in lines))
 
 
 def _keywords(source: Mapping[str, Any]) -> dict[str, Keyword]:
@@ -220,7 +234,11 @@ def _grammars(
         for name, forms in grammar["classes"].items():
             for form in forms.split():
                 table = starts if form.endswith("*") else exact
+                if table is starts and len(form) <= STEM_HEAD:
+                    raise ValueError(f"{form!r} is too short a stem")
                 table.setdefault(fold(form.rstrip("*")).replace(" ", ""), set()).add(f"{language}.{name}")
+        for word in _LITERAL.findall(" ".join(line for row in grammar["rules"] for line in row["patterns"])):
+            exact.setdefault(fold(word), set()).add(f"{language}.{word}")
     closed: dict[str, frozenset[str]] = {}
     for form in exact.keys() | starts.keys():
         stems = [classes for stem, classes in starts.items() if form.startswith(stem)]
@@ -265,14 +283,15 @@ def _grammar(language: str, source: Mapping[str, Any], members: Mapping[str, str
     )
 
 
-_ITEM = re.compile(r"(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<name>[A-Z][A-Z_]*\??)|(?P<sign>[\^$]|[_~]\d|\?)")
+_ITEM = re.compile(r"(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<name>[^\W\d_]+\??)|(?P<sign>[\^$]|[_~]\d|\?)")
+_LITERAL = re.compile(r"\b[^\W\d_A-Z]+\b")
 
 
 def _expression(pattern: str, language: str, members: Mapping[str, str]) -> str:
     """Turn « STOP _2 (WRITE|SEND) ME? » into an expression over symbols.
 
     `_n`: up to n words of any kind · `~n`: the same, marks allowed · `^` and `$`: an edge of the clause · `?` alone: a question mark ends
-    this sentence · `NAME?`: may be missing. Repetition is bounded everywhere, so time stays linear.
+    this sentence · `NAME?`: may be missing · a word in small letters is that word. Repetition is bounded everywhere, so time stays linear.
     """
     parts: list[str] = []
     rest = pattern
