@@ -46,9 +46,12 @@ class Fingerprint:
 def fingerprint(text: str, mark: Callable[[str], bytes]) -> Fingerprint | None:
     """The marks of a text, None for one without a word. `mark`: `Keys.mark`."""
     words = normalised(text)
-    if not any(word not in (NUMBER, LINK, NAME) for word in words):
-        return None
-    return Fingerprint(whole(words, mark), tuple(mark(f"{VERSION}s{s}") for s in shingles(words)))
+    return Fingerprint(whole(words, mark), shingle_marks(words, mark)) if is_telling(words) else None
+
+
+def is_telling(words: tuple[str, ...]) -> bool:
+    """Whether there is a word among the normalised ones: numbers and names alone tell no template."""
+    return any(word not in (NUMBER, LINK, NAME) for word in words)
 
 
 def whole(words: tuple[str, ...], mark: Callable[[str], bytes]) -> bytes:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.engine import RowMapping
 
+from bot.domain.clients import Client, Contact, ContactKind, Entry, contact_value, domain_of
 from bot.domain.errors import NotKnown
-from bot.domain.numbers import to_e164
+from bot.domain.imports import Change
 from bot.ledger.book import Book
 from bot.ledger.tables import client_contacts, clients
 
@@ -21,63 +19,7 @@ CARD = "clients.card"
 SECRET = "clients.webhook_secret"
 CONTACT = "client_contacts.value"
 
-ContactKind = Literal["phone", "email", "login"]
-
-
-class Change(StrEnum):
-    """What writing an entry did."""
-
-    NEW = "new"
-    UNCHANGED = "unchanged"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """One way by which a client is known to speak for itself. `value` as `contact_value` writes it."""
-
-    kind: ContactKind
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What the operator says of a client (CONTRACT.md, "Files")."""
-
-    client_id: str
-    legal_name: str
-    public_name: str
-    website: str = ""
-    privacy_url: str = ""
-    privacy_email: str = field(default="", repr=False)
-    phone: str = field(default="", repr=False)
-    address: str = field(default="", repr=False)
-    dpo: str = field(default="", repr=False)
-    language: str = "pl"
-    is_sensitive: bool = False
-    webhook_url: str = field(default="", repr=False)
-    contacts: tuple[Contact, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A client as the rest of the house sees it. `id` is the row, `client_id` the operator's name for it."""
-
-    id: int
-    client_id: str
-    legal_name: str
-    public_name: str
-    website: str
-    domain: str
-    privacy_url: str
-    privacy_email: str
-    phone: str
-    address: str
-    dpo: str = field(repr=False)
-    language: str
-    is_sensitive: bool
-    webhook_url: str = field(repr=False)
-
+__all__ = ["Client", "card", "contacts", "find", "ids", "of_contact", "save", "set_webhook_secret", "webhook_secret"]
 
 _OPEN = ("client_id", "legal_name", "public_name", "website", "privacy_url", "language", "is_sensitive")
 _SEALED = ("privacy_email", "phone", "address", "dpo", "webhook_url")
@@ -117,16 +59,6 @@ def contacts(book: Book, client: int) -> tuple[Contact, ...]:
     """Who speaks for a client, by row id."""
     query = select(client_contacts).where(client_contacts.c.client == client).order_by(client_contacts.c.id)
     return tuple(Contact(r["kind"], book.unseal(CONTACT, r["value_enc"])) for r in book.rows(query))
-
-
-def contact_value(kind: ContactKind, value: str) -> str | None:
-    """The one spelling in which a contact is kept and found, or None if it is none."""
-    if kind == "phone":
-        return to_e164(value, region="PL")
-    folded = value.strip().casefold()
-    if kind == "email" and ("@" not in folded[1:-1] or any(c.isspace() for c in folded)):
-        return None
-    return folded or None
 
 
 def save(book: Book, entry: Entry, *, now: datetime) -> Change:
@@ -183,10 +115,4 @@ def _contact_text(kind: str, value: str) -> str:
 def _read(book: Book, row: RowMapping) -> Client:
     open_values: dict[str, Any] = {name: row[name] for name in _OPEN}
     sealed = book.keys.unseal_json(CARD, row["card_enc"])
-    return Client(id=row["id"], domain=_domain(row["website"]), **open_values, **{n: sealed[n] for n in _SEALED})
-
-
-def _domain(website: str) -> str:
-    """`https://www.shop.example/pl` → `shop.example`: what stands for a client in an SMS."""
-    parts = urlsplit(website if "//" in website else f"//{website}")
-    return (parts.hostname or "").removeprefix("www.")
+    return Client(id=row["id"], domain=domain_of(row["website"]), **open_values, **{n: sealed[n] for n in _SEALED})

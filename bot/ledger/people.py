@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from bot.domain.errors import NotKnown
 from bot.ledger.book import Book
+from bot.ledger.bulk import insert_new
 from bot.ledger.tables import people as table
 
 NUMBER = "people.number"  #: what a sealed number is bound to
@@ -28,6 +29,16 @@ def ensure(book: Book, number: str) -> int:
 def find(book: Book, number: str) -> int | None:
     """The person's row id, or None for a number never seen. `number`: E.164."""
     found: int | None = book.scalar(select(table.c.id).where(table.c.number_key.in_(book.keys.find_any(number))))
+    return found
+
+
+def find_many(book: Book, numbers: Iterable[str]) -> dict[str, int]:
+    """Number → row id, for those of the numbers (E.164) that are known."""
+    distinct = list(dict.fromkeys(numbers))
+    found: dict[str, int] = {}
+    for start in range(0, len(distinct), _CHUNK):
+        by_key = {key: n for n in distinct[start : start + _CHUNK] for key in book.keys.find_any(n)}
+        found |= _known(book, by_key)
     return found
 
 
@@ -65,10 +76,9 @@ def _ensure_chunk(book: Book, numbers: list[str]) -> dict[str, int]:
     missing = [number for number in numbers if number not in found]
     if not missing:
         return found
-    # Sorted, so that two imports at once wait for each other and never in a circle.
     rows = sorted(({"number_key": book.keys.find(n), "number_enc": book.seal(NUMBER, n)} for n in missing), key=_key)
-    insert = book.insert(table).on_conflict_do_nothing(index_elements=["number_key"])
-    for row in book.run(insert.returning(table.c.id, table.c.number_key), rows):
+    returned = (table.c.id, table.c.number_key)
+    for row in insert_new(book, table, rows, unless=["number_key"], returning=returned):
         found[by_key[row.number_key]] = row.id
     if len(found) < len(numbers):  # somebody else was faster with some of them
         found |= _known(book, {k: n for k, n in by_key.items() if n not in found})

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import insert, select, text, update
 
+from bot.domain.imports import Change
 from bot.domain.numbers import sender_key
 from bot.domain.senders import Holding
 from bot.ledger.book import Book
-from bot.ledger.clients import Change
 from bot.ledger.tables import clients, senders
 
 

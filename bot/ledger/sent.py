@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from operator import attrgetter
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bot.ledger.book import Book
+from bot.ledger.bulk import insert_new
 from bot.ledger.tables import clients, feeds, sent, shingles, templates
 
 FEED = "sent"  #: name of the sent-message feed in `feeds`
+_SEEN_EVERY = timedelta(days=1)  #: how exactly it is known when a template was last seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,32 @@ class Sent:
     is_sensitive: bool
     sender: str
     sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewSent:
+    """One message to be written down, its client, person and template by row id."""
+
+    message_id: str
+    client: int
+    sender: str
+    sender_key: str
+    person: int
+    channel: str
+    message_class: str
+    template: int | None
+    sent_at: datetime
+
+
+_COLUMNS = tuple(field.name for field in fields(NewSent))
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What is looked for when a text is fingerprinted: whose it is, and the mark of the whole."""
+
+    client: int
+    text_mark: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +138,53 @@ def templates_like(
     counted = select(shingles.c.template, func.count().label("n")).where(shingles.c.template.in_(close))
     sizes = {row["template"]: row["n"] for row in book.rows(counted.group_by(shingles.c.template))} if close else {}
     return {t: (t in whole, agree.get(t, 0), sizes.get(t, 0)) for t in close}
+
+
+def known(book: Book, message_ids: Collection[str]) -> dict[str, NewSent]:
+    """What is written down already of the messages of those ids."""
+    query = select(*(sent.c[name] for name in _COLUMNS)).where(sent.c.message_id.in_(message_ids))
+    return {row["message_id"]: NewSent(**row) for row in book.rows(query)}
+
+
+def known_templates(book: Book, wanted: Collection[Template]) -> dict[Template, int]:
+    """The row ids of those templates that are known."""
+    if not wanted:
+        return {}
+    query = select(templates.c.id, templates.c.client, templates.c.text_mark).where(
+        templates.c.text_mark.in_({w.text_mark for w in wanted}), templates.c.client.in_({w.client for w in wanted})
+    )
+    found = {Template(row["client"], row["text_mark"]): row["id"] for row in book.rows(query)}
+    return {template: row for template, row in found.items() if template in wanted}
+
+
+def ensure_templates(
+    book: Book, wanted: Collection[Template], shingles_of: Callable[[Template], Iterable[bytes]], *, now: datetime
+) -> dict[Template, int]:
+    """The row ids of templates, the new ones written down with their shingles."""
+    found = known_templates(book, wanted)
+    stale = select(templates.c.id).where(
+        templates.c.id.in_(found.values()), templates.c.last_seen_at < now - _SEEN_EVERY
+    )
+    ours = stale.order_by(templates.c.id).with_for_update(skip_locked=True)
+    book.run(update(templates).where(templates.c.id.in_(ours.scalar_subquery())).values(last_seen_at=now))
+    missing = sorted(set(wanted) - set(found), key=lambda t: (t.client, t.text_mark))
+    if not missing:
+        return found
+    rows = [{"client": t.client, "text_mark": t.text_mark, "last_seen_at": now} for t in missing]
+    returned = (templates.c.id, templates.c.client, templates.c.text_mark)
+    new = insert_new(book, templates, rows, unless=["client", "text_mark"], returning=returned)
+    fresh = {Template(row.client, row.text_mark): row.id for row in new}
+    marks = [{"template": row, "mark": mark} for template, row in fresh.items() for mark in shingles_of(template)]
+    insert_new(book, shingles, marks, unless=["template", "mark"], returning=[shingles.c.template])
+    rest = set(missing) - set(fresh)  # somebody else was faster with them
+    return found | fresh | known_templates(book, rest)
+
+
+def add_many(book: Book, messages: Sequence[NewSent]) -> int:
+    """Write messages down and say how many were new; those of a known id are left as they are."""
+    ordered = sorted(messages, key=attrgetter("message_id"))
+    rows = [{name: getattr(message, name) for name in _COLUMNS} for message in ordered]
+    return len(insert_new(book, sent, rows, unless=["message_id"], returning=[sent.c.id]))
 
 
 def hear(book: Book, *, now: datetime, newest_sent_at: datetime | None) -> None:
