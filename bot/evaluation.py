@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rich.table import Table
 
@@ -18,6 +18,7 @@ from bot.domain.errors import BadInput
 from bot.domain.keywords import NOTHING, Act, Verdict
 from bot.domain.language import detect
 from bot.domain.readings import OTHERS, SMALL_TALK, Reading, wish_of
+from bot.services.contracts import Understanding
 from bot.understanding import INTENTS, TEXTS_AT_ONCE, reported
 
 __all__ = ["Report", "Tally", "evaluate", "tables", "understand_lines"]
@@ -37,12 +38,6 @@ IRREVERSIBLE = frozenset({"opt_out", "opt_in"})
 NO_WISH = SMALL_TALK | {NOT_UNDERSTOOD}
 
 Matcher = Callable[[str], Verdict]
-
-
-class Reader(Protocol):
-    """The part of `Understanding` needed here; tests script it."""
-
-    def read(self, texts: Sequence[str]) -> list[Reading | None]: ...
 
 
 @dataclass(slots=True)
@@ -126,7 +121,7 @@ class Report:
 
 
 def understand_lines(
-    lines: Iterable[str], matcher: Matcher, understanding: Reader | None, language: str = "auto"
+    lines: Iterable[str], matcher: Matcher, understanding: Understanding | None, language: str = "auto"
 ) -> Iterator[dict[str, Any]]:
     """Say of each line what the bot makes of it, in order, in the form of CONTRACT.md.
 
@@ -142,7 +137,9 @@ def understand_lines(
             yield {"text": text, "language": spoken, **_decided(verdict, reading)}
 
 
-def evaluate(path: Path, matcher: Matcher, understanding: Reader | None, language: str = "auto") -> Report:
+def evaluate(
+    path: Path, matcher: Matcher, understanding: Understanding | None, language: str = "auto"
+) -> Report:
     """Measure the understanding on a file of `label[|label2]⇥lang⇥text` lines; more labels are all accepted.
 
     Arguments as of `understand_lines`. Raises BadInput with the line, and OSError when the file cannot be read.
