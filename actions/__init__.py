@@ -9,7 +9,7 @@ from bot.services.respond import Topic
 
 FAQ = (
     "role retention legal_basis dpo contact data_categories recipients transfers security cookies "
-    "automated_decisions authority policy social_media bot"
+    "automated_decisions authority policy social_media"
 ).split()
 
 RIGHTS = (
@@ -34,6 +34,7 @@ TOPICS: Mapping[str, Topic] = {
     "rights_ours": rights.ours,
     "rights_client": rights.direct_client,
     **{f"faq/{name}": policy.answer for name in FAQ},
+    "faq/bot": talk.about_bot,
     "report_scam": scam.report,
     "human": talk.human,
     "back_to_bot": talk.back_to_bot,

@@ -55,6 +55,11 @@ def contact_refused(turn: Turn, reads: Reads) -> Outcome:
     return Outcome(say=(Say("talk.contact_refused"),), keeps_asked=True)
 
 
+def about_bot(turn: Turn, reads: Reads) -> Outcome:
+    """A machine says that it is one (AI Act, art. 50(1))."""
+    return Outcome(say=(Say("talk.bot"),))
+
+
 def thanks(turn: Turn, reads: Reads) -> Outcome:
     return Outcome(say=(Say("talk.welcome"),))
 

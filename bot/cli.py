@@ -1,0 +1,426 @@
+"""The command line. Reads arguments, calls services, prints; decides nothing.
+
+Exit 0 done, 1 failed with a one-line reason on stderr, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bot import bootstrap, evaluation, knowledge, logs, nlu_process
+from bot import settings as setting_files
+from bot.domain import keywords
+from bot.domain.errors import BadSetting, NotKnown, WhosentError
+from bot.ledger import clients, migrate, tokens
+from bot.ledger import keys as key_files
+from bot.services import erase as erasing
+from bot.services import import_files, purge as purging, rotate_keys, sign_in
+from bot.settings import Settings
+from bot.understanding import Understanding
+
+app = typer.Typer(
+    name="whosent",
+    help="The privacy bot of a business-messaging provider. Settings come from WHOSENT_… or .env; see .env.example.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _group(name: str, help_: str) -> typer.Typer:
+    group = typer.Typer(help=help_, no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group
+
+
+nlu_app = _group("nlu", "The language model: train it, run it.")
+keys_app = _group("keys", "Number keys, kept outside the database.")
+import_app = _group("import", "Take in clients, senders and sent messages from CSV files.")
+staff_app = _group("staff", "Desk accounts.")
+token_app = _group("token", "Tokens of the client API.")
+client_app = _group("client", "One client.")
+channels_app = _group("channels", "The providers.")
+policy_app = _group("policy", "The privacy policy's facts.")
+data_app = _group("data", "The training data.")
+
+err = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one line on stderr."""
+    logs.set_up()
+    try:
+        app(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (WhosentError, OSError) as error:
+        err.print(f"whosent: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@contextmanager
+def _ledger() -> Iterator[bootstrap.Ledger]:
+    store = bootstrap.ledger(setting_files.load())
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+# --- processes ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+) -> None:
+    """The web process: hooks, client API, desk."""
+    built = bootstrap.build(setting_files.load())
+    _announce(built.settings)
+    try:
+        _serve(built, host, port)
+    finally:
+        built.close()
+
+
+@app.command()
+def work() -> None:
+    """The worker process: answers, sends, notifies, sweeps, purges."""
+    from bot.worker import Worker
+
+    built = bootstrap.build(setting_files.load())
+    _announce(built.settings)
+    worker = Worker(built)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker.start()
+    stop.wait()
+    worker.stop()
+    built.close()
+
+
+@nlu_app.command("train")
+def nlu_train(force: Annotated[bool, typer.Option(help="Train even if the data has not changed.")] = False) -> None:
+    """Train the language model; nothing to do if its data has not changed."""
+    result = nlu_process.train(force=force, progress=_line)
+    typer.echo(f"{'trained' if result.was_trained else 'unchanged'}: {result.model.name}")
+
+
+@nlu_app.command("run")
+def nlu_run(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5005,
+    host: Annotated[str, typer.Option(help="Address to listen on; keep it private.")] = "127.0.0.1",
+) -> None:
+    """The language model's process, on loopback or a private network."""
+    secret = setting_files.load().nlu.secret
+    if not secret:
+        raise BadSetting("WHOSENT_NLU_SECRET: needed to run the language model")
+    nlu_process.run(port, secret, host)
+
+
+@app.command("demo")
+def demo_command(
+    port: Annotated[int, typer.Option(help="Port of the web pages.")] = 8000,
+    data: Annotated[Path, typer.Option(help="Where the demo keeps its database and keys.")] = Path("var/demo"),
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the phone in the browser.")] = True,
+) -> None:
+    """All in one on this machine, with sample clients and messages."""
+    from bot.demo import run
+
+    run(port=port, folder=data, open_browser=browser, line=_line)
+
+
+def _serve(built: bootstrap.Built, host: str, port: int) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        built.web(),
+        host=host,
+        port=port,
+        access_log=False,  # the query of SMSAPI's callbacks holds a secret
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=20,
+    )
+
+
+def _announce(settings: Settings) -> None:
+    if settings.egress_allow:
+        networks = ", ".join(map(str, settings.egress_allow))
+        err.print(f"whosent: outgoing webhooks may reach {networks} besides public addresses", style="bold yellow")
+
+
+def _line(text: str) -> None:
+    err.print(text, markup=False, highlight=False)
+
+
+# --- the store ---------------------------------------------------------------------------------------
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the schema up to date."""
+    with _ledger() as store:
+        migrate.upgrade(store)
+    typer.echo("schema is up to date")
+
+
+@keys_app.command("create")
+def keys_create(file: Annotated[Path, typer.Argument(help="Where to write the keys; keep a copy elsewhere.")]) -> None:
+    """Make a keys file. Without it no number in the database can be read or found again."""
+    key_files.create(file)
+    typer.echo(f"keys written to {file}; keep a copy apart from the database")
+
+
+@keys_app.command("rotate")
+def keys_rotate() -> None:
+    """Put a new key version in place and seal everything with it."""
+    settings = setting_files.load()
+    with _ledger() as store, _progress("resealing") as progress:
+        rotate_keys.rotate(store, settings.ledger.keys_file, progress)
+    typer.echo("everything is sealed with the new key")
+
+
+@import_app.command("clients")
+def import_clients(file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True) -> None:
+    """client_id,legal_name,public_name,website,privacy_url,privacy_email,phone,address,dpo,language,sensitive,webhook_url,contacts"""
+    _import(import_files.import_clients, file, progress)
+
+
+@import_app.command("senders")
+def import_senders(file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True) -> None:
+    """sender,client_id,channel,valid_from,valid_to"""
+    _import(import_files.import_senders, file, progress)
+
+
+@import_app.command("sent")
+def import_sent(file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True) -> None:
+    """message_id,client_id,sender,recipient,sent_at,channel,class,text"""
+    _import(import_files.import_sent, file, progress)
+
+
+def _import(take: Callable[..., Any], file: Path, show: bool) -> None:
+    with _ledger() as store, _progress(file.name, show=show) as progress:
+        report = take(store, file, progress, bootstrap.now())
+    for refusal in report.refused:
+        err.print(f"line {refusal.line}: {refusal.column}: {refusal.reason}", markup=False, highlight=False, soft_wrap=True)
+    typer.echo(
+        f"read {report.read}, new {report.new}, changed {report.changed}, unchanged {report.unchanged}, "
+        f"refused {len(report.refused)}"
+    )
+    if report.refused:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(what: str, *, show: bool = True) -> Iterator[Callable[[int, int | None], None]]:
+    if not (show and err.is_terminal):
+        yield lambda done, total: None
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@app.command("purge")
+def purge_command(dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False) -> None:
+    """Delete what has outlived its period."""
+    with _ledger() as store:
+        counts = purging.purge(store, bootstrap.now(), dry_run=dry_run)
+    for category, count in counts.items():
+        typer.echo(f"{category}: {count}")
+
+
+@app.command("erase")
+def erase_command(number: Annotated[str, typer.Option("--number", help="The number, in E.164.")]) -> None:
+    """Erase everything about a number but its standing opt-outs."""
+    with _ledger() as store:
+        report = erasing.erase(store, number, bootstrap.now())
+    for category, count in asdict(report).items():
+        typer.echo(f"{category}: {count}")
+
+
+# --- who may do what ---------------------------------------------------------------------------------
+
+
+@staff_app.command("add")
+def staff_add(
+    name: Annotated[str, typer.Argument(help="Name to sign in with.")],
+    role: Annotated[str, typer.Option(click_type=click.Choice(["agent", "lead", "auditor"]))] = "agent",
+) -> None:
+    """Make a desk account; its password is asked for, or read from the first line of standard input."""
+    if sys.stdin.isatty():
+        password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    with _ledger() as store:
+        sign_in.create(store, name, role, password, bootstrap.now())
+    typer.echo(f"{name} may sign in at /desk as {role}")
+
+
+@token_app.command("add")
+def token_add(
+    for_: Annotated[str, typer.Option("--for", help="A client's id, feed or gate.")],
+) -> None:
+    """Make a token; it is shown once. A client's answers for its own only."""
+    token = secrets.token_urlsafe(32)
+    with _ledger() as store, store.write() as book:
+        is_right = for_ in ("feed", "gate")
+        client = None if is_right else clients.find(book, for_)
+        if not is_right and client is None:
+            raise NotKnown(f"no client {for_}")
+        tokens.add(book, token, name=for_, right=for_ if is_right else "client", client=client, now=bootstrap.now())
+    typer.echo(token)
+
+
+@client_app.command("secret")
+def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")]) -> None:
+    """Make a new webhook secret for a client; it is shown once."""
+    import base64
+
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    with _ledger() as store, store.write() as book:
+        found = clients.find(book, client)
+        if found is None:
+            raise NotKnown(f"no client {client}")
+        clients.set_webhook_secret(book, found, secret)
+    typer.echo(secret)
+
+
+@channels_app.command("check")
+def channels_check(
+    register: Annotated[bool, typer.Option("--register", help="Also set hooks and callbacks at the providers.")] = False,
+) -> None:
+    """Try the credentials, hooks and callbacks of every channel set up."""
+    open_channels = bootstrap.channels(setting_files.load())
+    if not open_channels:
+        raise BadSetting("no channel is set up; see .env.example")
+    is_well = True
+    for name, channel in open_channels.items():
+        for finding in channel.check(register=register):
+            is_well = is_well and finding.ok
+            typer.echo(f"{'ok ' if finding.ok else 'BAD'} {name}: {finding.what}")
+        channel.close()
+    if not is_well:
+        raise typer.Exit(1)
+
+
+@policy_app.command("check")
+def policy_check(
+    file: Annotated[Path | None, typer.Argument(help="The policy's text; default: POLICY_FILE.")] = None,
+) -> None:
+    """Hold the facts against the policy's text and list those to look at again."""
+    settings = setting_files.load()
+    path = file or settings.policy_file
+    if path is None:
+        raise BadSetting("WHOSENT_POLICY_FILE: which text to hold the facts against?")
+    stale = knowledge.load(settings.data_dir / "knowledge").check(path.read_text(encoding="utf-8"))
+    for fact in stale:
+        typer.echo(str(fact))
+    if stale:
+        raise typer.Exit(1)
+    typer.echo("every fact stands in the text")
+
+
+# --- understanding -----------------------------------------------------------------------------------
+
+NoNlu = Annotated[bool, typer.Option("--no-nlu", help="Keywords and phrases only.")]
+
+
+@app.command("understand")
+def understand_command(
+    no_nlu: NoNlu = False,
+    language: Annotated[str, typer.Option(help="auto, or two letters.")] = "auto",
+) -> None:
+    """Read messages from standard input, one a line; print what the bot makes of each, as JSON lines."""
+    with _reader(no_nlu) as (matcher, model):
+        for said in evaluation.understand_lines(sys.stdin, matcher, model, language):
+            typer.echo(json.dumps(said, ensure_ascii=False))
+
+
+@app.command("evaluate")
+def evaluate_command(
+    file: Annotated[Path, typer.Argument(help="label[|label2]⇥lang⇥text")],
+    no_nlu: NoNlu = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Measure the understanding on labelled messages."""
+    with _reader(no_nlu) as (matcher, model):
+        report = evaluation.evaluate(file, matcher, model)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+        return
+    out = Console()
+    for table in evaluation.tables(report):
+        out.print(table)
+
+
+@contextmanager
+def _reader(no_nlu: bool) -> Iterator[tuple[evaluation.Matcher, Understanding | None]]:
+    settings = setting_files.load()
+    matcher = partial(keywords.match, words=keywords.load_words(settings.data_dir / "keywords.toml"))
+    if no_nlu:
+        yield matcher, None
+        return
+    with nlu_process.start_for(settings.nlu.url, settings.nlu.secret, _line) as running:
+        model = Understanding(running.url, running.secret, deadline=30.0)
+        try:
+            yield matcher, model
+        finally:
+            model.close()
+
+
+@data_app.command("check")
+def data_check(
+    against: Annotated[list[Path] | None, typer.Option(help="Refuse lines that stand in this file or folder.")] = None,
+) -> None:
+    """Count the training data, bound what the lines of an intent share, refuse lines of files given."""
+    from bot import training_data
+
+    findings = training_data.check(Path("data/nlu"), against or [])
+    Console().print(findings.table())
+    for line in findings.faults:
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
+    if findings.faults:
+        raise typer.Exit(1)
+
+
+@app.command("chat")
+def chat_command(
+    as_: Annotated[str, typer.Option("--as", help="A number in E.164, or a Telegram user id.")] = "+48500100200",
+    channel: Annotated[str, typer.Option(click_type=click.Choice(["sms", "whatsapp", "telegram"]))] = "sms",
+    to: Annotated[str, typer.Option(help="The address written to; default: the demo's first sender number.")] = "",
+) -> None:
+    """Talk to the bot in the terminal, through the whole pipeline, on the demo's data."""
+    from bot.demo import chat
+
+    chat(person=as_, channel=channel, to=to, line=_line)
+
+

@@ -1,0 +1,135 @@
+"""Run everything that is not an answer to a request: turns, sending, notices, sweeps, purging. Decides nothing.
+
+Threads, because each waits for somebody else most of the time; all state is in the ledger, so any number of
+worker processes may run, and stopping one loses nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from bot.bootstrap import Built
+from bot.channels.telegram import Telegram
+from bot.domain.messages import Received
+from bot.services.deliver import deliver
+from bot.services.notify_controller import notify
+from bot.services.purge import purge
+from bot.services.receive import receive
+from bot.services.respond import reread, respond
+from bot.waking import POLL
+
+log = structlog.get_logger()
+
+RESPONDERS = 2
+DELIVERERS = 4
+TURNS_AT_ONCE = 16  #: turns claimed together, so that the model reads them in one request
+SENDS_AT_ONCE = 4
+AFTER_A_FAULT = 1.0  #: seconds a loop rests when the database or another part is away
+
+SWEEP_EVERY = 300.0
+SWEEP_BACK = timedelta(hours=24)
+REREAD_EVERY = 3.0
+NOTIFY_EVERY = 2.0
+PURGE_EVERY = 6 * 3600.0
+
+
+class Worker:
+    """The threads of one worker process."""
+
+    def __init__(self, built: Built, *, responders: int = RESPONDERS, deliverers: int = DELIVERERS) -> None:
+        self._built = built
+        self._stop = threading.Event()
+        self._egress = built.egress()
+        loops: list[tuple[str, Callable[[], None]]] = []
+        loops += [(f"respond-{i}", self._respond) for i in range(responders)]
+        loops += [(f"deliver-{i}", self._deliver) for i in range(deliverers)]
+        loops += [("reread", self._every(REREAD_EVERY, self._reread))]
+        loops += [("notify", self._every(NOTIFY_EVERY, self._notify))]
+        loops += [("sweep", self._every(SWEEP_EVERY, self._sweep))]
+        loops += [("purge", self._every(PURGE_EVERY, self._purge))]
+        telegram = built.channels.get("telegram")
+        if isinstance(telegram, Telegram) and not telegram.routes:
+            loops += [("telegram", lambda: self._poll(telegram))]
+        self._threads = [
+            threading.Thread(target=self._keep, args=(name, loop), name=name, daemon=True) for name, loop in loops
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        log.info("worker started", count=len(self._threads))
+
+    def stop(self, *, within: float = 25.0) -> None:
+        """Let every thread finish what it has in hand. within: seconds for all of them together."""
+        self._stop.set()
+        self._built.bell.ring()
+        until = time.monotonic() + within
+        for thread in self._threads:
+            thread.join(timeout=max(0.1, until - time.monotonic()))
+        self._egress.close()
+        log.info("worker stopped")
+
+    def _keep(self, name: str, loop: Callable[[], None]) -> None:
+        """A fault of the database or a provider ends no loop."""
+        while not self._stop.is_set():
+            try:
+                loop()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next round is the remedy
+                log.error("loop broke", name=name, error=type(error).__name__)
+                self._stop.wait(AFTER_A_FAULT)
+
+    def _respond(self) -> None:
+        built = self._built
+        self._while_work(
+            lambda: respond(built.house, built.topics, clock=built.clock, limit=TURNS_AT_ONCE), rings=True
+        )
+
+    def _deliver(self) -> None:
+        built = self._built
+        self._while_work(lambda: deliver(built.house, built.channels, now=built.clock(), limit=SENDS_AT_ONCE))
+
+    def _while_work(self, step: Callable[[], int], *, rings: bool = False) -> None:
+        """Work as long as there is some, then wait for a ring or the next look."""
+        event = self._built.bell.subscribe()
+        while not self._stop.is_set():
+            event.clear()
+            if step() == 0:
+                event.wait(POLL)
+            elif rings:
+                self._built.bell.ring()
+
+    def _every(self, seconds: float, step: Callable[[], None]) -> Callable[[], None]:
+        def loop() -> None:
+            while not self._stop.is_set():
+                step()
+                self._stop.wait(seconds)
+
+        return loop
+
+    def _reread(self) -> None:
+        built = self._built
+        if reread(built.house, built.topics, clock=built.clock):
+            built.bell.ring()
+
+    def _notify(self) -> None:
+        notify(self._built.house, self._egress, self._built.settings.mail, now=self._built.clock())
+
+    def _sweep(self) -> None:
+        """Twilio tries a hook once at most, so what it has of the last day goes through the same inbox."""
+        now = self._built.clock()
+        for channel in self._built.channels.values():
+            for message in channel.sweep(now - SWEEP_BACK, now):
+                receive(self._built.house, Received(inbound=(message,)), now=now)
+
+    def _purge(self) -> None:
+        purge(self._built.house.ledger, self._built.clock(), dry_run=False)
+
+    def _poll(self, telegram: Telegram) -> None:
+        telegram.poll(
+            self._stop, lambda received: receive(self._built.house, received, now=self._built.clock())
+        )
