@@ -199,14 +199,14 @@ def _from_words(verdict: Verdict, reading: Reading | None) -> dict[str, Any]:
 
 def _from_model(reading: Reading) -> dict[str, Any]:
     wish = wish_of(reading).intent
-    is_fallback = wish == "not_understood" and not (
-        reading.intent == NOT_UNDERSTOOD and reading.confidence >= OTHERS.ask
-    )
-    if is_fallback:
+    is_sure_of_none = reading.intent == NOT_UNDERSTOOD and reading.confidence >= OTHERS.ask
+    if wish == "not_understood" and not is_sure_of_none:
         return _answer(NOT_UNDERSTOOD, reading.confidence, by="fallback", act="none", ranking=reading.ranking)
     intent = reported(reading.intent)
+    # "Did you mean 1, 2, 3?" is what the bot falls back to; it answers nothing as if it had understood.
+    by = "fallback" if wish == "did_you_mean" else "model"
     act = "none" if intent in NO_WISH else "ask" if wish in ASKED_BACK else "do"
-    return _answer(intent, reading.confidence, by="model", act=act, ranking=reading.ranking)
+    return _answer(intent, reading.confidence, by=by, act=act, ranking=reading.ranking)
 
 
 def _answer(

@@ -175,11 +175,16 @@ def start_for(url: str, secret: str, progress: Progress = _quiet) -> Iterator[Ru
 
 @contextmanager
 def started(
-    model: Path, port: int | None = None, secret: str | None = None, progress: Progress = _quiet
+    model: Path,
+    port: int | None = None,
+    secret: str | None = None,
+    progress: Progress = _quiet,
+    heard: Progress = _quiet,
 ) -> Iterator[Running]:
     """Run the process for the length of a `with`.
 
-    model: the archive. port: a free one when None. secret: a fresh one when None. Raises NluFailed.
+    model: the archive. port: a free one when None. secret: a fresh one when None. heard: called with each line the
+    process prints. Raises NluFailed.
     """
     port = port or _free_port()
     secret = secret or secrets.token_urlsafe(32)
@@ -195,7 +200,7 @@ def started(
         pass_fds=(tell,),
     )
     os.close(tell)
-    said = _Tail(process)
+    said = _Tail(process, heard)
     try:
         _wait_until_ready(ready, said)
         progress("language model: ready")
@@ -209,9 +214,10 @@ def started(
 class _Tail(threading.Thread):
     """Keeps the last lines of a process, so that it never blocks on a full pipe and a failed start can say why."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], heard: Progress) -> None:
         super().__init__(daemon=True)
         self._process = process
+        self._heard = heard
         self._lines: list[str] = []
         self.start()
 
@@ -220,6 +226,7 @@ class _Tail(threading.Thread):
         with self._process.stdout as stream:
             for line in stream:
                 self._lines = [*self._lines[-4:], line.decode(errors="replace").strip()]
+                self._heard(self._lines[-1])
 
     def last(self) -> str:
         return next((line for line in reversed(self._lines) if line), "no word of it")

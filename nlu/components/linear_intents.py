@@ -184,7 +184,8 @@ def _to_unit_length(block: sparse.csr_matrix) -> None:
 def _calibration(scores: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     """One slope for all intents and one shift for each, so that softmax(slope * score + shift) is the likeliest.
 
-    Fitted on scores of lines the separators had not seen; a slope per intent was no better and less stable.
+    Fitted on scores of lines the separators had not seen. A sigmoid per intent was measured too: the same accuracy,
+    and at the same number of false alarms no more opt-outs found.
     """
     rows = np.arange(len(target))
     hits = np.zeros_like(scores)

