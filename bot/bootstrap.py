@@ -54,7 +54,7 @@ class Built:
             settings,
             clock=self.clock,
             readiness=self.readiness,
-            simulator_on=settings.simulator,
+            simulator=settings.simulator,
         )
 
     def readiness(self) -> dict[str, bool]:
