@@ -1,0 +1,1 @@
+"""Every migration there is, in the order of their numbers."""
