@@ -6,7 +6,10 @@ keeps what it took in `sent`, and fails on demand.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -79,8 +82,7 @@ class StandIn:
         self.changed = threading.Condition()
         self._mishaps: list[_Mishap] = []
         self._stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Server(_handler_of(self))
         self._thread: threading.Thread | None = None
 
     @property
@@ -103,6 +105,7 @@ class StandIn:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
+        self._server.hang_up()
         self._server.server_close()
 
     def __enter__(self) -> Self:
@@ -153,6 +156,33 @@ class StandIn:
             mishap.wait.wait(timeout=60)
             return answer
         return None if mishap.drops else mishap.answer
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  #: the default of 5 resets connections that come all at once
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def hang_up(self) -> None:
+        """Close what clients keep alive, as the end of a process does."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def post_hook(url: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> HookReply:

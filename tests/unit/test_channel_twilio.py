@@ -263,7 +263,7 @@ CHANNEL = Twilio(settings_for())
 
 
 def test_a_captured_request_cut_anew_is_not_a_second_message() -> None:
-    """Names and values are signed without separators: "Sid=SM1" "NumMedia=0" is as good as "Sid=SM1NumMedia0"."""
+    """Names and values are signed without separators: "Sid=SM1", "NumMedia=0" reads "Sid=SM1NumMedia0"."""
     captured = {"AccountSid": ACCOUNT, "From": PERSON, "MessageSid": SID, "NumMedia": "0", "To": NUMBER}
     recut = {"AccountSid": ACCOUNT, "From": PERSON, "MessageSid": SID + "NumMedia0", "To": NUMBER}
     assert signature(TOKEN, HOOK, captured) == signature(TOKEN, HOOK, recut)
