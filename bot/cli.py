@@ -281,7 +281,7 @@ def staff_add(
     else:
         password = sys.stdin.readline().rstrip("\n")
     with _ledger() as store:
-        sign_in.create(store, name, role, password, bootstrap.now())
+        sign_in.create(store, name, role, password, now=bootstrap.now())
     typer.echo(f"{name} may sign in at /desk as {role}")
 
 

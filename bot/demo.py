@@ -134,7 +134,7 @@ def _feed(store: Ledger, stop: threading.Event) -> None:
 def _agent(built: Built, line: Line) -> str:
     """A desk account with a fresh password; the demo's database is nobody's secret, its password still is."""
     password = secrets.token_urlsafe(12)
-    sign_in.create_or_reset(built.house.ledger, AGENT, "agent", password, bootstrap.now())
+    sign_in.create_or_reset(built.house.ledger, AGENT, "agent", password, now=bootstrap.now())
     return password
 
 
