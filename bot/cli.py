@@ -29,6 +29,7 @@ from bot.domain import keywords
 from bot.domain.errors import BadSetting, NotKnown, WhosentError
 from bot.ledger import clients, migrate, tokens
 from bot.ledger import keys as key_files
+from bot.ledger.book import Ledger
 from bot.services import erase as erasing
 from bot.services import import_files, purge as purging, rotate_keys, sign_in
 from bot.settings import Settings
@@ -83,7 +84,7 @@ def main() -> None:
 
 
 @contextmanager
-def _ledger() -> Iterator[bootstrap.Ledger]:
+def _ledger() -> Iterator[Ledger]:
     store = bootstrap.ledger(setting_files.load())
     try:
         yield store
@@ -290,13 +291,12 @@ def token_add(
     for_: Annotated[str, typer.Option("--for", help="A client's id, feed or gate.")],
 ) -> None:
     """Make a token; it is shown once. A client's answers for its own only."""
-    token = secrets.token_urlsafe(32)
     with _ledger() as store, store.write() as book:
-        is_right = for_ in ("feed", "gate")
-        client = None if is_right else clients.find(book, for_)
-        if not is_right and client is None:
+        right = tokens.Right(for_) if for_ in ("feed", "gate") else tokens.Right.CLIENT
+        client = clients.find(book, for_) if right is tokens.Right.CLIENT else None
+        if right is tokens.Right.CLIENT and client is None:
             raise NotKnown(f"no client {for_}")
-        tokens.add(book, token, name=for_, right=for_ if is_right else "client", client=client, now=bootstrap.now())
+        token = tokens.add(book, for_, right, client=client, now=bootstrap.now())
     typer.echo(token)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
+import sys
 import threading
 import time
 import webbrowser
@@ -18,13 +18,16 @@ from bot import bootstrap, nlu_process, sample, settings
 from bot.bootstrap import Built
 from bot.domain import language
 from bot.domain.errors import BadSetting
+from bot.domain.messages import Address
 from bot.ledger import keys as key_files
-from bot.ledger import migrate
+from bot.ledger import conversations, migrate, queues
 from bot.ledger.book import Ledger
 from bot.services import import_files, sign_in
 from bot.services.take_sent import take_sent
 from bot.settings import LedgerSettings, NluSettings, Settings
 from bot.understanding import Understanding
+from bot.waking import POLL
+from bot.web import simulator
 from bot.worker import Worker
 
 Line = Callable[[str], None]
@@ -47,17 +50,44 @@ def run(*, port: int, folder: Path, open_browser: bool, line: Line) -> None:
 
 
 def chat(*, person: str, channel: str, to: str, line: Line, folder: Path = Path("var/demo")) -> None:
-    """A conversation in the terminal on the demo's data."""
-    from bot.web.simulator import converse
-
-    logging.disable(logging.CRITICAL)
+    """A conversation in the terminal on the demo's data: one message a line, until the input ends."""
+    address = simulator.address_of(medium=channel, person=person, ours=to)
     with _house(folder, "http://127.0.0.1:8000", line) as built:
         worker = Worker(built, responders=1, deliverers=1)
         worker.start()
         try:
-            converse(built.house, person=person, channel=channel, to=to, clock=built.clock)
+            _converse(built, address)
         finally:
             worker.stop(within=5)
+
+
+def _converse(built: Built, address: Address) -> None:
+    """Read a line, wait until all it caused has arrived, print that."""
+    rung = built.bell.subscribe()
+    with built.house.ledger.read() as book:
+        shown = len(simulator.transcript(book, address))
+    while True:
+        try:
+            text = input("> " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
+        if not text.strip():
+            continue
+        if not sys.stdin.isatty():
+            print(f"> {text}")
+        simulator.simulate(built.house, address, text=text, now=built.clock())
+        while True:
+            rung.clear()
+            with built.house.ledger.read() as book:
+                is_idle = queues.is_idle(book, conversations.find(book, address))
+                lines = simulator.transcript(book, address)
+            if is_idle:
+                break
+            rung.wait(POLL / 4)
+        for said in lines[shown:]:
+            if said.who != "person":
+                print(said.text)
+        shown = len(lines)
 
 
 @contextmanager

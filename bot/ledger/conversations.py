@@ -83,6 +83,13 @@ def get(book: Book, conversation: int, *, lock: bool = False) -> Conversation:
     return _read(book, row)
 
 
+def find(book: Book, address: Address) -> int | None:
+    """The conversation of an address, if there is one."""
+    keys = book.keys.find_any(_address_text(address))
+    number: int | None = book.scalar(select(table.c.id).where(table.c.address_key.in_(keys)))
+    return number
+
+
 def ask(book: Book, conversation: int, asked: Asked | None) -> None:
     """Put the open question, or take it away."""
     blob = None if asked is None else book.seal(_ASKED, _asked_text(asked))

@@ -384,6 +384,15 @@ def replies_since(book: Book, conversation: int, since: datetime, *, understood:
     return int(book.scalar(query) or 0)
 
 
+def is_idle(book: Book, conversation: int | None) -> bool:
+    """Has everything that came in been answered and everything that goes out been sent?"""
+    if conversation is None:
+        return True
+    open_in = exists().where(inbox.c.conversation == conversation, inbox.c.state == "new")
+    open_out = exists().where(outbox.c.conversation == conversation, outbox.c.state.in_(("ready", "in_hand")))
+    return not book.scalar(select(or_(open_in, open_out)))
+
+
 def cancel_replies(book: Book, conversation: int, *, now: datetime) -> None:
     """A human took over: what the bot had ready is not said any more."""
     book.run(
