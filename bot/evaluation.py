@@ -1,4 +1,4 @@
-"""What `whosent understand` and `whosent evaluate` say about lines of text. Carries nothing out, keeps no line.
+"""What `whosent understand` and `whosent evaluate` say of lines. Carries nothing out, keeps no line.
 
 It goes the way a message goes: words without doubt first, then the model's reading, each by the same tables.
 """
@@ -30,7 +30,7 @@ NOT_UNDERSTOOD = "out_of_scope"
 #: The acts of CONTRACT.md; an explanation is given before anything is done, so it counts as asking back.
 ACTS = {Act.DO: "do", Act.ASK: "ask", Act.EXPLAIN: "ask", Act.NONE: "none"}
 
-#: How `wish_of` says that a reading is asked back first. A start is asked for a code, however sure the model is.
+#: How `wish_of` says that a reading is asked back first. A start needs a code, however sure the model is.
 ASKED_BACK = frozenset({"opt_out_unsure", "did_you_mean", "opt_in"})
 
 #: Doing one of these unasked cannot be taken back by the person.
@@ -65,9 +65,9 @@ class Tally:
 class Report:
     """How well a file of labelled lines is understood. Holds line numbers, no line.
 
-    by_label counts a line under its first label. wrong_irreversible: lines where an opt-out or opt-in would be
-    carried out that is no accepted label. out_of_scope: lines with that label; answered: those of them answered
-    as if understood. confusion: (label, intent) → lines, for those with no accepted intent.
+    by_label counts a line under its first label. wrong_irreversible: lines where an opt-out or opt-in would
+    be carried out that is no accepted label. out_of_scope: lines with that label; answered: those of them
+    answered as if understood. confusion: (label, intent) → lines, for those with no accepted intent.
     """
 
     total: Tally = field(default_factory=Tally)
@@ -142,7 +142,7 @@ def evaluate(
 ) -> Report:
     """Measure the understanding on a file of `label[|label2]⇥lang⇥text` lines; more labels are all accepted.
 
-    Arguments as of `understand_lines`. Raises BadInput with the line, and OSError when the file cannot be read.
+    Arguments as of `understand_lines`. Raises BadInput with the line, OSError if it cannot be read.
     """
     rows = list(_rows(path))
     report = Report()

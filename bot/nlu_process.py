@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import select
 import shutil
@@ -54,6 +55,8 @@ SEALED = {
     "LOG_LEVEL": "WARNING",
     "OMP_NUM_THREADS": "1",
 }
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 Progress = Callable[[str], None]
 
@@ -155,12 +158,12 @@ def run(port: int, secret: str, host: str = "127.0.0.1") -> NoReturn:
     """Become the language model's process; trains first when the data changed. Raises NoPython, NluFailed."""
     model = train().model
     os.chdir(NLU)
-    os.execve(PYTHON, _serving(model, port, host), _sealed(NLU_SECRET=secret))
+    os.execve(PYTHON, _serving(model, port, host), _sealed(NLU_SECRET=secret))  # noqa: S606
 
 
 @contextmanager
 def start_for(url: str, secret: str, progress: Progress = _quiet) -> Iterator[Running]:
-    """Give the process at `url` if one answers, else start one on a free loopback port and stop it at the end.
+    """Give the process at `url` if one answers, else start one on a free loopback port and stop it.
 
     url: NLU_URL, may be empty. secret: NLU_SECRET; a started process gets a secret of its own.
     Raises NoPython, NluFailed.
@@ -183,14 +186,14 @@ def started(
 ) -> Iterator[Running]:
     """Run the process for the length of a `with`.
 
-    model: the archive. port: a free one when None. secret: a fresh one when None. heard: called with each line the
-    process prints. Raises NluFailed.
+    model: the archive. port: a free one when None. secret: a fresh one when None. heard: called with each
+    line the process prints. Raises NluFailed.
     """
     port = port or _free_port()
     secret = secret or secrets.token_urlsafe(32)
     progress("language model: starting")
     ready, tell = os.pipe()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - our own command
         _serving(model, port, "127.0.0.1"),
         cwd=NLU,
         env=_sealed(NLU_SECRET=secret, NLU_READY_FD=str(tell)),
@@ -212,7 +215,7 @@ def started(
 
 
 class _Tail(threading.Thread):
-    """Keeps the last lines of a process, so that it never blocks on a full pipe and a failed start can say why."""
+    """Keeps the last lines of a process: its pipe never fills up, and a failed start can say why."""
 
     def __init__(self, process: subprocess.Popen[bytes], heard: Progress) -> None:
         super().__init__(daemon=True)
@@ -229,7 +232,7 @@ class _Tail(threading.Thread):
                 self._heard(self._lines[-1])
 
     def last(self) -> str:
-        return next((line for line in reversed(self._lines) if line), "no word of it")
+        return _last_line(self._lines) or "no word of it"
 
 
 def _wait_until_ready(ready: int, said: _Tail) -> None:
@@ -251,7 +254,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _find_python(uv: str | None) -> str:
-    """The Python 3.10 to lay the environment with: NLU_PYTHON, pyenv's, one on the path, or one uv fetches."""
+    """The Python 3.10 to lay the environment with: NLU_PYTHON, pyenv's, the path's, or one uv fetches."""
     named = os.environ.get("NLU_PYTHON")
     if named:
         if _is_needed_python(named):
@@ -260,26 +263,28 @@ def _find_python(uv: str | None) -> str:
     for candidate in (_of_pyenv(), shutil.which(f"python{NEEDED_PYTHON}")):
         if candidate and _is_needed_python(candidate):
             return candidate
-    if uv:
-        fetched = subprocess.run([uv, "python", "install", NEEDED_PYTHON], capture_output=True, check=False)
-        if fetched.returncode == 0:
-            return NEEDED_PYTHON
+    if uv and _said([uv, "python", "install", NEEDED_PYTHON]) is not None:
+        return NEEDED_PYTHON
     raise NoPython
 
 
 def _of_pyenv() -> str | None:
-    if not shutil.which("pyenv"):
-        return None
-    prefix = subprocess.run(["pyenv", "prefix", NEEDED_PYTHON], capture_output=True, text=True, check=False)
-    return f"{prefix.stdout.strip()}/bin/python" if prefix.returncode == 0 else None
+    pyenv = shutil.which("pyenv")
+    prefix = _said([pyenv, "prefix", NEEDED_PYTHON]) if pyenv else None
+    return f"{prefix}/bin/python" if prefix else None
 
 
 def _is_needed_python(python: str) -> bool:
+    return (_said([python, "--version"]) or "").startswith(f"Python {NEEDED_PYTHON}.")
+
+
+def _said(command: Sequence[str]) -> str | None:
+    """What a program prints, or None when it fails or is not there."""
     try:
-        said = subprocess.run([python, "--version"], capture_output=True, text=True, check=False).stdout
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     except OSError:
-        return False
-    return said.startswith(f"Python {NEEDED_PYTHON}.")
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _rasa() -> list[str]:
@@ -299,7 +304,7 @@ def _sealed(**more: str) -> dict[str, str]:
 
 
 def _do(command: Sequence[str], environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own command
         command,
         cwd=NLU,
         env=environment,
@@ -309,8 +314,13 @@ def _do(command: Sequence[str], environment: dict[str, str] | None = None) -> No
         check=False,
     )
     if done.returncode != 0:
-        last = next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "")
-        raise NluFailed(f"{Path(command[0]).name} {command[1]} {command[2]} failed: {last.strip()}")
+        said = _last_line(done.stdout.splitlines())
+        raise NluFailed(f"{Path(command[0]).name} {command[1]} {command[2]} failed: {said}")
+
+
+def _last_line(lines: Sequence[str]) -> str:
+    plain = (COLOUR.sub("", line).strip() for line in reversed(lines))
+    return next((line for line in plain if line), "")
 
 
 def _answers(url: str) -> bool:

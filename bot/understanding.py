@@ -1,4 +1,4 @@
-"""Ask the language model what texts mean. Decides nothing, keeps nothing, and sends no number, link or code away.
+"""Ask the language model what texts mean. Decides nothing, keeps nothing, sends no number, link or code.
 
 A reading is a hint out of a closed set. Down, slow or talking nonsense gives None, and after three such
 answers in a row a breaker spares the wait; a text without a reading is the caller's to read again.
@@ -21,12 +21,12 @@ import structlog
 
 from bot.domain.readings import OTHERS, THRESHOLDS, Reading
 
-__all__ = ["ACT_THRESHOLDS", "INTENTS", "OTHERS", "REPORTED_AS", "Breaker", "Reading", "Understanding", "masked",
-           "outside_name", "reported"]  # fmt: skip
+__all__ = ["ACT_THRESHOLDS", "INTENTS", "OTHERS", "REPORTED_AS", "Breaker", "Reading", "Understanding",
+           "masked", "outside_name", "reported"]  # fmt: skip
 
 log = structlog.get_logger(__name__)
 
-#: From which confidence a reading is carried out, and from which it is asked back. One table, kept in the domain.
+#: From which confidence a reading is carried out, and from which asked back. One table, the domain's.
 ACT_THRESHOLDS = THRESHOLDS
 
 #: What `understand` and `evaluate` may print; CONTRACT.md has their meaning.
@@ -109,9 +109,9 @@ MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 PASSES_AT_MOST = 5
 
-# Cc is blank, for a line end parts words; the others (format, surrogate, private, unassigned) carry no meaning.
+# Cc is blank, for a line end parts words; the others (format, surrogate, private, unassigned) mean nothing.
 NOT_SHOWN = frozenset({"Cf", "Cs", "Co", "Cn"})
-# Rasa takes "/intent{...}" for an order, also after blanks. These look like a slash or a blank and are neither.
+# Rasa takes "/intent{...}" for an order, also after blanks. These look like a slash or a blank.
 LEADING = "/\\∕⁄⧸╱⟋\u2800\u115f\u1160\u3164\uffa0"
 
 
@@ -226,7 +226,7 @@ class Understanding:
         return readings
 
     def _answer(self, texts: list[str]) -> Any:
-        # The client's timeout is for each wait on the wire; one that drips bytes is caught between its pieces.
+        # The client's timeout is for each wait on the wire; a drip of bytes is caught between its pieces.
         ends = time.monotonic() + self._deadline
         with self._posted(texts) as pieces:
             body = b""

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import os
+import re
 import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from sanic.response import HTTPResponse, json
 
 TEXTS_AT_MOST = 64
 CHARACTERS_AT_MOST = 1000
+ORDER = re.compile(r"^[\s/]+")
 READY_FD = "NLU_READY_FD"  # a pipe of whoever started us; one line into it says that we answer
 
 
@@ -37,10 +39,9 @@ class ParseChannel(InputChannel):
 
     @classmethod
     def from_credentials(cls, credentials: dict[str, Any] | None) -> ParseChannel:
-        # Rasa leaves ${NLU_SECRET} standing when the variable is not set.
         secret = str((credentials or {}).get("secret") or "")
-        if len(secret) < 16 or secret.startswith("${"):
-            raise RasaException("NLU_SECRET is missing or shorter than 16 characters.")
+        if len(secret) < 16:
+            raise RasaException("NLU_SECRET is shorter than 16 characters.")
         return cls(secret)
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
@@ -66,11 +67,11 @@ class ParseChannel(InputChannel):
             seal_logs()
             try:
                 texts = _texts_of(request.json)
-            except Exception:  # noqa: BLE001 - Sanic's own answer to broken JSON would quote it
+            except Exception:  # Sanic's own answer to broken JSON would quote it
                 return json({}, status=400)
             try:
                 return json(_read(request.app.ctx.agent.processor, texts))
-            except Exception as error:  # noqa: BLE001 - whatever it is, its words may hold the text
+            except Exception as error:  # whatever it is, its words may hold the text
                 logging.getLogger(__name__).error("parse failed: %s", type(error).__name__)
                 return json({}, status=500)
 
@@ -84,7 +85,7 @@ def _texts_of(body: Any) -> list[str]:
     if not all(isinstance(text, str) and len(text) <= CHARACTERS_AT_MOST for text in texts):
         raise ValueError
     # Rasa takes "/intent{...}" as an order. The bot strips it too; this is the second lock of that door.
-    return [text.lstrip("/ ") if text.strip().startswith("/") else text for text in texts]
+    return [ORDER.sub("", text) for text in texts]
 
 
 def _read(processor: MessageProcessor, texts: list[str]) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def _model_of(processor: MessageProcessor) -> str:
 
 
 def seal_logs() -> None:
-    """From now on a log line is a place and a kind of error, never a message: Rasa puts user texts into both."""
+    """From now on a log line is a place and a kind of error, never words: Rasa puts texts into both."""
     logging.setLogRecordFactory(_sealed_record)
     warnings.showwarning = lambda *_, **__: None
 

@@ -1,1 +1,1 @@
-"""The parts of the language model that are ours. Rasa loads them by name from config.yml; nothing runs here."""
+"""The parts of the language model that are ours. Rasa loads them by name; nothing runs here."""

@@ -1,6 +1,6 @@
 """Say which intent a text has: a linear classifier over n-grams, calibrated. Finds no entities.
 
-Chosen over DIET by measurement: the same accuracy on 36 intents and 10 000 lines in seconds instead of an hour.
+Chosen over DIET by measurement: as accurate on 36 intents and 10 000 lines, in seconds instead of an hour.
 A model is two plain files, arrays and a word list, so that loading one never unpickles anything.
 """
 
@@ -33,7 +33,7 @@ VOCABULARY = "vocabulary.json"
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class LinearIntents(GraphComponent):
-    """TF-IDF of words and characters, one linear separator per intent, confidences fitted on lines not trained on."""
+    """TF-IDF of words and characters, a linear separator per intent, confidences fitted on unseen lines."""
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
@@ -41,7 +41,7 @@ class LinearIntents(GraphComponent):
             "seed": 20240229,
             "folds": 3,
             "penalty": 0.5,  # C of the separators: smaller is smoother
-            "at_least": 2,  # an n-gram counts from this many lines on; typos seen once only make the model large
+            "at_least": 2,  # an n-gram counts from this many lines on; typos only make the model large
             "ranking": 5,
         }
 
@@ -74,7 +74,7 @@ class LinearIntents(GraphComponent):
         if len(self._labels) < 3 or counts.min() < self._config["folds"]:
             raise RasaException(
                 f"Training needs 3 intents and {self._config['folds']} lines in each; "
-                f"there are {len(self._labels)} intents, the smallest has {counts.min() if len(counts) else 0}."
+                f"there are {len(self._labels)} intents, the smallest has {min(counts, default=0)}."
             )
 
         rows = self._learn_features(texts)
@@ -100,7 +100,7 @@ class LinearIntents(GraphComponent):
         rows = self._features([message.get(TEXT) or "" for message in messages])
         confidences = softmax(rows @ self._weights + self._bias, axis=1)
         best = np.argsort(-confidences, axis=1, kind="stable")[:, : self._config["ranking"]]
-        for message, order, confidence in zip(messages, best, confidences):
+        for message, order, confidence in zip(messages, best, confidences, strict=True):
             ranking = [{"name": self._labels[i], "confidence": float(confidence[i])} for i in order]
             message.set("intent", ranking[0], add_to_output=True)
             message.set("intent_ranking", ranking, add_to_output=True)
@@ -182,10 +182,10 @@ def _to_unit_length(block: sparse.csr_matrix) -> None:
 
 
 def _calibration(scores: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """One slope for all intents and one shift for each, so that softmax(slope * score + shift) is the likeliest.
+    """One slope for all intents and one shift for each; softmax(slope * score + shift) is then likeliest.
 
-    Fitted on scores of lines the separators had not seen. A sigmoid per intent was measured too: the same accuracy,
-    and at the same number of false alarms no more opt-outs found.
+    Fitted on scores of lines the separators had not seen. A sigmoid per intent was measured too: the same
+    accuracy, and at the same number of false alarms no more opt-outs found.
     """
     rows = np.arange(len(target))
     hits = np.zeros_like(scores)

@@ -4,15 +4,15 @@ import re
 import unicodedata
 from itertools import pairwise
 
-# Ukrainian as people type it on a Latin keyboard ("vydalit mii nomer"). One spelling for each letter is enough:
-# n-grams forgive the rest, and a Polish root then meets its Ukrainian sister ("numer", "nomer").
+# Ukrainian as people type it on a Latin keyboard ("vydalit mii nomer"). One spelling for each letter is
+# enough: n-grams forgive the rest, and a Polish root then meets its Ukrainian sister ("numer", "nomer").
 LATIN = str.maketrans(
     {
         "а": "a", "б": "b", "в": "v", "г": "h", "ґ": "g", "д": "d", "е": "e", "є": "ie", "ж": "zh", "з": "z",
         "и": "y", "і": "i", "ї": "i", "й": "i", "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p",
-        "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch",
-        "ь": "", "ю": "iu", "я": "ia", "ы": "y", "э": "e", "ё": "io", "ъ": "", "ł": "l", "ø": "o", "đ": "d",
-        "’": "", "'": "", "ʼ": "",
+        "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh",
+        "щ": "shch", "ь": "", "ю": "iu", "я": "ia", "ы": "y", "э": "e", "ё": "io", "ъ": "", "ł": "l",
+        "ø": "o", "đ": "d", "’": "", "'": "", "ʼ": "",
     }
 )  # fmt: skip
 
@@ -24,7 +24,7 @@ CHARACTERS = range(2, 6)
 
 
 def plain(text: str) -> str:
-    """Case folded, one blank between words, every number one 0, "stoooop" as "stop". Mask words stay as they are."""
+    """Case folded, one blank between words, every number one 0, "stoooop" as "stop". Mask words stay."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return STRETCHED.sub(r"\1", DIGITS.sub("0", BLANKS.sub(" ", text))).strip()
 
@@ -53,6 +53,6 @@ def characters(text: str) -> list[str]:
     return grams
 
 
-# A third view, of the words with their accents, was measured and made it worse (0.784 for 0.790, three folds):
-# half of the Polish people type has none.
+# A third view, of the words with their accents, was measured and made it worse (0.784 for 0.790, three
+# folds): half of the Polish people type has none.
 VIEWS = {"words": words, "characters": characters}
