@@ -363,9 +363,9 @@ def _is_plain(address: str) -> bool:
 def _person(raw: str) -> str:
     """Return E.164: SMSAPI gives digits with the country code and without the plus. Names stay as they are.
 
-    Without the plus "380671234567" would be read as a Polish number.
+    No region is assumed: "380671234567" would become no number, or another one.
     """
-    number = to_e164(raw if raw.startswith("+") else f"+{raw}")
+    number = to_e164(raw)
     if number is not None:
         return number
     return f"sms:{raw}" if raw.startswith("+") else raw
@@ -373,7 +373,7 @@ def _person(raw: str) -> str:
 
 def _ours(receiver: str) -> str:
     """Return E.164 of a receiving number; a prefix ("7055.SHOP"), a short code, a name, `2way` stay."""
-    return to_e164(receiver if receiver.startswith("+") else f"+{receiver}") or receiver
+    return to_e164(receiver) or receiver
 
 
 def _sender(ours: str, own: str) -> str:

@@ -182,7 +182,8 @@ class Twilio:
 
     def read_status(self, request: HookRequest, now: datetime) -> Received:
         form = self._verified(request)
-        report = _report(form, request.query)
+        # The query as it was signed.
+        report = _report(form, urlsplit(request.url).query)
         if report is None:
             return Received(inbound=(_unreadable(request.body, self.account, now),), answer=NOTED)
         return Received(reports=(report,), answer=NOTED)
