@@ -63,7 +63,9 @@ def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A schema of this test process's own, dropped at the end."""
-    url = DATABASE_URL.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    url = DATABASE_URL.replace("postgres://", "postgresql://", 1).replace(
+        "postgresql://", "postgresql+psycopg://", 1
+    )
     server = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     schema = f"whosent_test_{uuid.uuid4().hex[:10]}"
     try:

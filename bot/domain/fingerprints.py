@@ -16,7 +16,9 @@ VERSION = "1"
 WORDS = 5  #: words of a shingle
 REAL_WORDS = 3  #: of them at least so many are words and no placeholders, or it would fit any message
 LONGEST = 2_000  #: characters looked at: a longer SMS exists on no network
-MOST_SHINGLES = 120  #: of one text; an SMS of ten parts has some 250 words, the first half is enough to know it
+MOST_SHINGLES = (
+    120  #: of one text; an SMS of ten parts has some 250 words, the first half is enough to know it
+)
 
 NUMBER, LINK, NAME = "#", "%", "@"  # a link is told from a number, a name from both
 

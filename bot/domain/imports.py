@@ -99,16 +99,21 @@ CLIENTS = Columns(
 )  # fmt: skip
 SENDERS = Columns(needed=("sender", "client_id"), optional=("channel", "valid_from", "valid_to"))
 SENT = Columns(
-    needed=("message_id", "client_id", "sender", "recipient", "sent_at"), optional=("channel", "class", "text")
+    needed=("message_id", "client_id", "sender", "recipient", "sent_at"),
+    optional=("channel", "class", "text"),
 )
 
 KINDS: Mapping[str, ContactKind] = {"phone": "phone", "email": "email", "login": "login"}
 CHANNELS = frozenset({"sms", "mms", "rcs", "whatsapp", "viber", "messenger", "telegram"})
-YES_NO = {"": False, **dict.fromkeys(("no", "false", "0", "nie"), False), **dict.fromkeys(("yes", "true", "1", "tak"), True)}
+YES_NO = {
+    "": False,
+    **dict.fromkeys(("no", "false", "0", "nie"), False),
+    **dict.fromkeys(("yes", "true", "1", "tak"), True),
+}
 MAX = {
     "message_id": 64, "client_id": 64, "sender": 40, "legal_name": 200, "public_name": 30, "website": 200,
-    "privacy_url": 300, "privacy_email": 254, "address": 300, "dpo": 200, "webhook_url": 500, "contacts": 4_000,
-    "text": 20_000, "phone": 40,
+    "privacy_url": 300, "privacy_email": 254, "address": 300, "dpo": 200, "webhook_url": 500,
+    "contacts": 4_000,    "text": 20_000, "phone": 40,
 }  # fmt: skip
 AHEAD = timedelta(minutes=15)  #: how far a sending clock may be ahead of ours
 SHOWN = 5  #: characters outside GSM-7 that a hint lists

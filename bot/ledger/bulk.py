@@ -28,10 +28,11 @@ def insert_new(
     if book.dialect == "sqlite":
         insert = book.insert(table).on_conflict_do_nothing(index_elements=unless)
         return book.run(insert.returning(*returning), list(rows)).all()
-    # One array for each column: executemany sends a statement for each row, which measured a fifth of the rate.
+    # One array a column: executemany sends a statement for each row, which measured a fifth of the rate.
     names = list(rows[0])
     arrays = [
-        func.unnest(bindparam(None, [row[name] for row in rows], type_=ARRAY(table.c[name].type))) for name in names
+        func.unnest(bindparam(None, [row[name] for row in rows], type_=ARRAY(table.c[name].type)))
+        for name in names
     ]
     filled = book.insert(table).from_select(names, select(*arrays))
     return book.run(filled.on_conflict_do_nothing(index_elements=unless).returning(*returning)).all()

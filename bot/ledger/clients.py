@@ -16,10 +16,20 @@ from bot.ledger.book import Book
 from bot.ledger.tables import client_contacts, clients
 
 CARD = "clients.card"
-SECRET = "clients.webhook_secret"
+SIGNING = "clients.webhook_secret"
 CONTACT = "client_contacts.value"
 
-__all__ = ["Client", "card", "contacts", "find", "ids", "of_contact", "save", "set_webhook_secret", "webhook_secret"]
+__all__ = [
+    "Client",
+    "card",
+    "contacts",
+    "find",
+    "ids",
+    "of_contact",
+    "save",
+    "set_webhook_secret",
+    "webhook_secret",
+]
 
 _OPEN = ("client_id", "legal_name", "public_name", "website", "privacy_url", "language", "is_sensitive")
 _SEALED = ("privacy_email", "phone", "address", "dpo", "webhook_url")
@@ -40,7 +50,9 @@ def find(book: Book, client_id: str) -> int | None:
 
 def ids(book: Book, client_ids: Iterable[str]) -> dict[str, int]:
     """The operator's ids → row ids, for those that are known."""
-    rows = book.rows(select(clients.c.client_id, clients.c.id).where(clients.c.client_id.in_(set(client_ids))))
+    rows = book.rows(
+        select(clients.c.client_id, clients.c.id).where(clients.c.client_id.in_(set(client_ids)))
+    )
     return {row["client_id"]: row["id"] for row in rows}
 
 
@@ -77,20 +89,24 @@ def save(book: Book, entry: Entry, *, now: datetime) -> Change:
     if is_same and set(contacts(book, row["id"])) == set(entry.contacts):
         return Change.UNCHANGED
     card_enc = book.keys.seal_json(CARD, sealed)
-    book.run(update(clients).where(clients.c.id == row["id"]).values(**values, card_enc=card_enc, changed_at=now))
+    book.run(
+        update(clients).where(clients.c.id == row["id"]).values(**values, card_enc=card_enc, changed_at=now)
+    )
     _save_contacts(book, row["id"], entry.contacts)
     return Change.CHANGED
 
 
 def set_webhook_secret(book: Book, client: int, secret: str) -> None:
     """Keep the secret that signs what this client is notified of."""
-    book.run(update(clients).where(clients.c.id == client).values(webhook_secret_enc=book.seal(SECRET, secret)))
+    book.run(
+        update(clients).where(clients.c.id == client).values(webhook_secret_enc=book.seal(SIGNING, secret))
+    )
 
 
 def webhook_secret(book: Book, client: int) -> str | None:
     """The secret that signs this client's notifications, None if it has none yet."""
     blob = book.scalar(select(clients.c.webhook_secret_enc).where(clients.c.id == client))
-    return None if blob is None else book.unseal(SECRET, blob)
+    return None if blob is None else book.unseal(SIGNING, blob)
 
 
 def _save_contacts(book: Book, client: int, wanted: tuple[Contact, ...]) -> None:
@@ -115,4 +131,6 @@ def _contact_text(kind: str, value: str) -> str:
 def _read(book: Book, row: RowMapping) -> Client:
     open_values: dict[str, Any] = {name: row[name] for name in _OPEN}
     sealed = book.keys.unseal_json(CARD, row["card_enc"])
-    return Client(id=row["id"], domain=domain_of(row["website"]), **open_values, **{n: sealed[n] for n in _SEALED})
+    return Client(
+        id=row["id"], domain=domain_of(row["website"]), **open_values, **{n: sealed[n] for n in _SEALED}
+    )

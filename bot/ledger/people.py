@@ -28,7 +28,9 @@ def ensure(book: Book, number: str) -> int:
 
 def find(book: Book, number: str) -> int | None:
     """The person's row id, or None for a number never seen. `number`: E.164."""
-    found: int | None = book.scalar(select(table.c.id).where(table.c.number_key.in_(book.keys.find_any(number))))
+    found: int | None = book.scalar(
+        select(table.c.id).where(table.c.number_key.in_(book.keys.find_any(number)))
+    )
     return found
 
 
@@ -76,7 +78,9 @@ def _ensure_chunk(book: Book, numbers: list[str]) -> dict[str, int]:
     missing = [number for number in numbers if number not in found]
     if not missing:
         return found
-    rows = sorted(({"number_key": book.keys.find(n), "number_enc": book.seal(NUMBER, n)} for n in missing), key=_key)
+    rows = sorted(
+        ({"number_key": book.keys.find(n), "number_enc": book.seal(NUMBER, n)} for n in missing), key=_key
+    )
     returned = (table.c.id, table.c.number_key)
     for row in insert_new(book, table, rows, unless=["number_key"], returning=returned):
         found[by_key[row.number_key]] = row.id

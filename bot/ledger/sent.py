@@ -80,7 +80,9 @@ def newest_by_client(
 
     sender_key: only from that sender (domain.numbers.sender_key); template_ids: only with these fingerprints.
     """
-    place = func.row_number().over(partition_by=sent.c.client, order_by=(sent.c.sent_at.desc(), sent.c.id.desc()))
+    place = func.row_number().over(
+        partition_by=sent.c.client, order_by=(sent.c.sent_at.desc(), sent.c.id.desc())
+    )
     wanted = _QUERY.add_columns(place.label("place"), sent.c.id).where(
         sent.c.person == person, sent.c.sent_at >= since, sent.c.sent_at <= until
     )
@@ -121,7 +123,7 @@ def templates_to(book: Book, person: int, *, since: datetime) -> tuple[int, ...]
 def templates_like(
     book: Book, among: Collection[int], *, text_mark: bytes, shingle_marks: Sequence[bytes]
 ) -> dict[int, tuple[bool, int, int]]:
-    """Of the templates given: whether the whole text is theirs, how many shingles agree, how many they have."""
+    """Of the templates given: whether the whole text is theirs, how many shingles agree, how many it has."""
     whole = {
         row["id"]
         for row in book.rows(
@@ -136,7 +138,11 @@ def templates_like(
     agree = {row["template"]: row["n"] for row in book.rows(agreeing)} if shingle_marks else {}
     close = whole | set(agree)
     counted = select(shingles.c.template, func.count().label("n")).where(shingles.c.template.in_(close))
-    sizes = {row["template"]: row["n"] for row in book.rows(counted.group_by(shingles.c.template))} if close else {}
+    sizes = (
+        {row["template"]: row["n"] for row in book.rows(counted.group_by(shingles.c.template))}
+        if close
+        else {}
+    )
     return {t: (t in whole, agree.get(t, 0), sizes.get(t, 0)) for t in close}
 
 
@@ -151,14 +157,19 @@ def known_templates(book: Book, wanted: Collection[Template]) -> dict[Template, 
     if not wanted:
         return {}
     query = select(templates.c.id, templates.c.client, templates.c.text_mark).where(
-        templates.c.text_mark.in_({w.text_mark for w in wanted}), templates.c.client.in_({w.client for w in wanted})
+        templates.c.text_mark.in_({w.text_mark for w in wanted}),
+        templates.c.client.in_({w.client for w in wanted}),
     )
     found = {Template(row["client"], row["text_mark"]): row["id"] for row in book.rows(query)}
     return {template: row for template, row in found.items() if template in wanted}
 
 
 def ensure_templates(
-    book: Book, wanted: Collection[Template], shingles_of: Callable[[Template], Iterable[bytes]], *, now: datetime
+    book: Book,
+    wanted: Collection[Template],
+    shingles_of: Callable[[Template], Iterable[bytes]],
+    *,
+    now: datetime,
 ) -> dict[Template, int]:
     """The row ids of templates, the new ones written down with their shingles."""
     found = known_templates(book, wanted)
@@ -174,7 +185,9 @@ def ensure_templates(
     returned = (templates.c.id, templates.c.client, templates.c.text_mark)
     new = insert_new(book, templates, rows, unless=["client", "text_mark"], returning=returned)
     fresh = {Template(row.client, row.text_mark): row.id for row in new}
-    marks = [{"template": row, "mark": mark} for template, row in fresh.items() for mark in shingles_of(template)]
+    marks = [
+        {"template": row, "mark": mark} for template, row in fresh.items() for mark in shingles_of(template)
+    ]
     insert_new(book, shingles, marks, unless=["template", "mark"], returning=[shingles.c.template])
     rest = set(missing) - set(fresh)  # somebody else was faster with them
     return found | fresh | known_templates(book, rest)

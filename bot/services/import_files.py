@@ -1,7 +1,7 @@
 """Import the operator's files: clients, senders, sent messages (CONTRACT.md, "Files"). Prints nothing.
 
-A wrong header is refused at once; a bad row is refused with its line and reason and the rest goes in. A reason
-never repeats a value.
+A wrong header is refused at once; a bad row is refused with its line and reason and the rest goes in. A
+reason never repeats a value.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ Kind = Literal["one", "several", "none", "not_visible_yet"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One client that sent. `client`: its row id, or WITHHELD: sensitive, and the person has proven too little.
+    """One client that sent. `client`: its row id, or WITHHELD: sensitive, and too little is proven.
 
     sent_at: None when it comes from the registry and no message is meant.
     """
@@ -89,14 +89,18 @@ def of_person(
     return _finding(book, messages, level=level, asked_until=until, now=now)
 
 
-def of_name(book: Book, sender: str, *, at: date | None, now: datetime, level: Level = Level.ANONYMOUS) -> Finding:
+def of_name(
+    book: Book, sender: str, *, at: date | None, now: datetime, level: Level = Level.ANONYMOUS
+) -> Finding:
     """Who holds a sender name, by the registry alone: says nothing of any person.
 
     at: the day meant, in Warsaw; None: today.
     """
     since, until = (now, now) if at is None else registry.day_of(at)
     held = [h for h in senders.holdings(book, sender) if h.overlaps(since, _last_moment(since, until))]
-    by_client = {h.client: Found(h.client, None, h.sender, h.is_sensitive) for h in held if h.client is not None}
+    by_client = {
+        h.client: Found(h.client, None, h.sender, h.is_sensitive) for h in held if h.client is not None
+    }
     if not held:
         return NONE
     is_shared = any(h.client is None for h in held)
@@ -133,11 +137,13 @@ def name_in(book: Book, text: str, *, now: datetime) -> str | None:
 
 def near_names(book: Book, sender: str, *, person: int, now: datetime) -> tuple[str, ...]:
     """Names like `sender`, of those only that wrote to this person in the last 30 days; the nearest first."""
-    return registry.near(sender, sent.senders_to(book, person, since=_earliest(book, person, now - LOOK_BACK, now)))
+    return registry.near(
+        sender, sent.senders_to(book, person, since=_earliest(book, person, now - LOOK_BACK, now))
+    )
 
 
 def of_text(book: Book, text: str, *, person: int, now: datetime, level: Level = Level.ASSERTED) -> Finding:
-    """Who sent a message that the person pasted, by fingerprints of what went to them within twelve months."""
+    """Who sent a message that the person pasted, by fingerprints of what went to them in twelve months."""
     if level < Level.ASSERTED:
         return NOT_VISIBLE_YET
     print_ = fingerprints.fingerprint(text, book.keys.mark)
@@ -153,7 +159,9 @@ def of_text(book: Book, text: str, *, person: int, now: datetime, level: Level =
         ).items()
         if fingerprints.is_alike(is_whole=is_whole, agreeing=agreeing, pasted=len(marks), kept=kept)
     }
-    messages = sent.newest_by_client(book, person, since=since, until=now, template_ids=alike) if alike else []
+    messages = (
+        sent.newest_by_client(book, person, since=since, until=now, template_ids=alike) if alike else []
+    )
     return _finding(book, messages, level=level, asked_until=now, now=now)
 
 
@@ -172,7 +180,7 @@ def feed_is_fresh(book: Book, *, asked_until: datetime, now: datetime) -> bool:
 def candidates_for_stop(
     book: Book, *, person: int, ours: str, now: datetime
 ) -> tuple[tuple[Candidate, ...], bool]:
-    """Whom a STOP sent to `ours` may mean, and whether that sender is shared (see domain.senders.candidates)."""
+    """Whom a STOP sent to `ours` may mean, and whether it is shared (see domain.senders.candidates)."""
     since = _earliest(book, person, now - SHARED_LOOK_BACK, now)
     messages = sent.newest_by_client(book, person, since=since, until=now, sender_key=sender_key(ours))
     wrote = [Candidate(m.client, m.is_sensitive) for m in messages]

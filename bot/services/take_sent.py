@@ -1,7 +1,7 @@
 """Take in what clients sent: rows of a file or of the feed, in batches. Opens no file and keeps no text.
 
 Taking twice is harmless: a message is known by the provider's `message_id`. Everything slow (phone numbers,
-fingerprints) is done before the writing transaction opens, so that on SQLite a STOP waits for the inserts only.
+fingerprints) is done before the writing transaction opens, so that on SQLite a STOP waits for inserts only.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Numbered = tuple[int, Mapping[str, str] | Refusal]
 def take_sent(ledger: Ledger, rows: Iterable[Mapping[str, object]], now: datetime) -> ImportReport:
     """Take rows with the columns of the sent-messages file, as `POST /v1/sent` brings them.
 
-    A row that is not accepted is refused with its place, counted from 1, and the rest goes in. The feed counts
-    as heard, also by an empty list.
+    A row that is not accepted is refused with its place, counted from 1, and the rest goes in. The feed
+    counts as heard, also by an empty list.
     """
     return take(ledger, ((place, _as_text(place, row)) for place, row in enumerate(rows, start=1)), now)
 
@@ -66,7 +66,9 @@ def _take_batch(ledger: Ledger, rows: list[tuple[int, SentRow]], now: datetime, 
     fresh: dict[str, SentRow] = {}
     for line, row in rows:
         if row.client_id not in client_ids:
-            report.refused.append(Refusal(line, "client_id", "no client of that id is known; import the clients first"))
+            report.refused.append(
+                Refusal(line, "client_id", "no client of that id is known; import the clients first")
+            )
             continue
         before = known.get(row.message_id)
         twin = fresh.get(row.message_id)

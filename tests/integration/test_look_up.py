@@ -42,7 +42,13 @@ class House:
         return self
 
     def sent(
-        self, client: str, sender: str, *, to: str = PERSON, ago: timedelta = timedelta(hours=1), text: str = ""
+        self,
+        client: str,
+        sender: str,
+        *,
+        to: str = PERSON,
+        ago: timedelta = timedelta(hours=1),
+        text: str = "",
     ) -> str:
         self.said += 1
         row = {
@@ -57,7 +63,9 @@ class House:
         assert report.new == 1, report.refused
         return f"m{self.said}"
 
-    def holds(self, client: str | None, sender: str, *, begin: datetime | None = None, end: datetime | None = None) -> None:
+    def holds(
+        self, client: str | None, sender: str, *, begin: datetime | None = None, end: datetime | None = None
+    ) -> None:
         with self.ledger.write() as book:
             held = Holding(sender, None if client is None else self.ids[client], "sms", begin, end)
             senders.save_many(book, [held])
@@ -129,7 +137,9 @@ def test_an_anonymous_chat_learns_nothing_of_a_number(house: House) -> None:
         assert look.of_answered(book, message, person=person, now=now, level=level) is None
         text = "Nowa kolekcja juz w sklepie zapraszamy serdecznie"
         assert look.of_text(book, text, person=person, now=now, level=level) == look.NOT_VISIBLE_YET
-        assert look.of_name_for_person(book, "SHOP", person=person, now=now, level=level) == look.NOT_VISIBLE_YET
+        assert (
+            look.of_name_for_person(book, "SHOP", person=person, now=now, level=level) == look.NOT_VISIBLE_YET
+        )
 
 
 def test_a_sensitive_client_is_not_named_before_a_code(house: House) -> None:
@@ -181,7 +191,9 @@ def test_thirty_days_by_default_twelve_months_on_asking_never_more(house: House)
 
 
 def test_a_new_holder_learns_nothing_of_the_one_before(house: House) -> None:
-    message = house.sent("bank", "BANK", ago=timedelta(days=20), text="Twoj kod do banku to 123 nie podawaj nikomu")
+    message = house.sent(
+        "bank", "BANK", ago=timedelta(days=20), text="Twoj kod do banku to 123 nie podawaj nikomu"
+    )
     house.sent("shop", "SHOP", ago=timedelta(days=2))
     person = house.person()
     with house.ledger.write() as book:
@@ -243,8 +255,10 @@ TEXT = "Dzien dobry {name}, Twoja paczka {number} czeka w punkcie do {number}. S
 
 def test_a_pasted_message_is_known_by_its_fingerprint(house: House) -> None:
     house.sent("courier", "KURIER", text=TEXT.format(name="Anna", number="111"))
-    house.sent("shop", "SHOP", text="Wielka wyprzedaz butow i plaszczy tylko w ten weekend w naszych sklepach")
-    house.sent("bank", "BANK", to=OTHER, text="Splata raty kredytu minela prosimy o wplate jeszcze dzisiaj do konca dnia")
+    advert = "Wielka wyprzedaz butow i plaszczy tylko w ten weekend w naszych sklepach"
+    house.sent("shop", "SHOP", text=advert)
+    theirs = "Splata raty kredytu minela prosimy o wplate jeszcze dzisiaj do konca dnia"
+    house.sent("bank", "BANK", to=OTHER, text=theirs)
     person = house.person()
     with house.ledger.read() as book:
         now = house.clock.now
@@ -252,7 +266,6 @@ def test_a_pasted_message_is_known_by_its_fingerprint(house: House) -> None:
         assert (whole.kind, house.names(whole)) == ("one", ["courier"])
         part = "hej co to jest? wyprzedaz butow i plaszczy tylko w ten weekend w naszych"
         assert house.names(look.of_text(book, part, person=person, now=now)) == ["shop"]
-        theirs = "Splata raty kredytu minela prosimy o wplate jeszcze dzisiaj do konca dnia"
         assert look.of_text(book, theirs, person=person, now=now).kind == "none"
         assert look.of_text(book, "500 100 200", person=person, now=now).kind == "none"
 
@@ -261,7 +274,9 @@ def test_a_stop_to_a_number_of_one_client_means_that_client(house: House) -> Non
     house.holds("shop", "+48732000001")
     person = house.person()
     with house.ledger.read() as book:
-        found, is_shared = look.candidates_for_stop(book, person=person, ours="+48732000001", now=house.clock.now)
+        found, is_shared = look.candidates_for_stop(
+            book, person=person, ours="+48732000001", now=house.clock.now
+        )
     assert ([c.client for c in found], is_shared) == ([house.ids["shop"]], False)
 
 

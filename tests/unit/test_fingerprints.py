@@ -55,8 +55,12 @@ def test_a_part_of_a_message_still_shares_half_its_shingles() -> None:
 
 def test_two_messages_with_a_common_ending_are_not_alike() -> None:
     ending = " aby zrezygnowac wyslij stop pod ten numer"
-    one = marks("wielka wyprzedaz butow i plaszczy zimowych tylko w ten weekend zapraszamy do sklepow" + ending)
-    other = marks("przypominamy o wizycie u dentysty jutro rano prosimy o potwierdzenie przybycia dzisiaj" + ending)
+    one = marks(
+        "wielka wyprzedaz butow i plaszczy zimowych tylko w ten weekend zapraszamy do sklepow" + ending
+    )
+    other = marks(
+        "przypominamy o wizycie u dentysty jutro rano prosimy o potwierdzenie przybycia dzisiaj" + ending
+    )
     agreeing = len(set(one.shingles) & set(other.shingles))
     assert agreeing > 0
     sizes = {"pasted": len(one.shingles), "kept": len(other.shingles)}

@@ -79,7 +79,9 @@ def test_a_senders_last_day_is_included() -> None:
     held = imports.sender(row, lambda _: None)
     assert held.client is None
     assert held.overlaps(datetime(2026, 6, 30, 21, 59, tzinfo=UTC), datetime(2026, 6, 30, 21, 59, tzinfo=UTC))
-    assert not held.overlaps(datetime(2026, 6, 30, 22, 0, tzinfo=UTC), datetime(2026, 6, 30, 22, 0, tzinfo=UTC))
+    assert not held.overlaps(
+        datetime(2026, 6, 30, 22, 0, tzinfo=UTC), datetime(2026, 6, 30, 22, 0, tzinfo=UTC)
+    )
 
 
 def test_a_wrong_header_names_its_columns_and_no_values() -> None:

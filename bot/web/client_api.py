@@ -1,0 +1,260 @@
+"""Speak with clients' and the provider's machines: take sent messages, answer the gate. Knows no rule.
+
+Errors are problems (RFC 9457). What is not there and what belongs to somebody else read the same.
+"""
+
+import hmac
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from bot.domain.consent import MessageClass
+from bot.domain.imports import ImportReport
+from bot.ledger import tokens
+from bot.ledger.book import Ledger
+from bot.ledger.keys import digest
+from bot.ledger.tokens import Grant, Right
+from bot.services import check_gate
+from bot.services.check_gate import GateAnswer, Query
+from bot.services.take_sent import take_sent
+from bot.settings import WebSettings
+
+MAX_BODY = 16 * 1024 * 1024  #: bytes
+MAX_ROWS = 10_000  #: of one call
+LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+STATUS_TITLES = {
+    400: "The body cannot be read",
+    401: "A valid token is needed",
+    403: "This token may not do this",
+    404: "There is nothing for you here",
+    413: "The body is too large",
+    422: "A value has the wrong form",
+}
+
+
+class Problem(Exception):
+    """What the caller is told instead of an answer."""
+
+    def __init__(self, status: int, detail: str = "") -> None:
+        super().__init__(STATUS_TITLES[status])
+        self.status = status
+        self.detail = detail
+
+    def response(self) -> Response:
+        body = {"type": "about:blank", "title": STATUS_TITLES[self.status], "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
+        return JSONResponse(body, self.status, headers, media_type="application/problem+json")
+
+
+class _ProblemRoute(APIRoute):
+    """A route whose problems are answered here, so that the router needs no handler of the application."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_or_problem(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except Problem as problem:
+                return problem.response()
+
+        return answer_or_problem
+
+
+def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], datetime]) -> APIRouter:
+    """The routes under /v1. `clock`: aware UTC now."""
+    first_use = {name: digest(token) for name, token in web_settings.api_tokens}
+
+    def caller(request: Request) -> Grant:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        grant = _of_settings(first_use, token.strip())
+        if grant is None:
+            with ledger.read() as book:
+                grant = tokens.who(book, token.strip())
+        if scheme.casefold() != "bearer" or grant is None:
+            raise Problem(401)
+        return grant
+
+    async def body(request: Request, _grant: Annotated[Grant, Depends(caller)]) -> bytes:
+        """The raw body: nobody without a token has one read."""
+        taken = bytearray()
+        async for chunk in request.stream():
+            taken += chunk
+            if len(taken) > MAX_BODY:
+                raise Problem(413, f"{MAX_BODY} bytes at most")
+        return bytes(taken)
+
+    routes = APIRouter(prefix="/v1", route_class=_ProblemRoute, responses=_PROBLEMS)
+    Caller = Annotated[Grant, Depends(caller)]
+    Body = Annotated[bytes, Depends(body)]
+
+    @routes.post("/sent", openapi_extra=_SENT_DOCS)
+    def sent(request: Request, grant: Caller, content: Body) -> JSONResponse:
+        """Take up to 10 000 sent messages. Known ids stay as they are; bad rows are told."""
+        if Right.FEED not in grant.rights:
+            raise Problem(403)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+        rows = _lines(content) if media_type in LINES else _list(_json(content))
+        if len(rows) > MAX_ROWS:
+            raise Problem(413, f"{MAX_ROWS} rows at most")
+        return JSONResponse(_report(take_sent(ledger, rows, clock())))
+
+    @routes.post("/check", openapi_extra=_CHECK_DOCS)
+    def check(grant: Caller, content: Body) -> JSONResponse:
+        """May this client send this class of message to this number? One query or a list of up to 10 000."""
+        if not grant.rights & {Right.GATE, Right.CLIENT}:
+            raise Problem(403)
+        asked = _json(content)
+        several = asked if isinstance(asked, list) else [asked]
+        if len(several) > check_gate.MOST:
+            raise Problem(413, f"{check_gate.MOST} queries at most")
+        only = None if Right.GATE in grant.rights else grant.client
+        answers = check_gate.check(ledger, [_query(q, n) for n, q in enumerate(several)], only_client=only)
+        if isinstance(asked, list):
+            return JSONResponse([_answer(answer) for answer in answers])
+        if answers[0].reason == "unknown_client":
+            raise Problem(404)
+        if answers[0].reason == "not_a_number":
+            raise Problem(422, "number: is no phone number with its country code")
+        return JSONResponse(_answer(answers[0]))
+
+    return routes
+
+
+def _of_settings(known: Mapping[str, bytes], token: str) -> Grant | None:
+    given = digest(token)
+    names = [name for name, held in known.items() if hmac.compare_digest(held, given)]
+    return Grant(names[0], frozenset({Right.FEED, Right.GATE})) if names else None
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise Problem(400, "this is no JSON") from None
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise Problem(400, "a list of messages is due, or one a line as application/x-ndjson")
+    return value
+
+
+def _lines(content: bytes) -> list[Any]:
+    """One value a line; a line that is no JSON becomes a row that is refused with its place."""
+    rows: list[Any] = []
+    for line in filter(None, map(bytes.strip, content.splitlines())):
+        try:
+            rows.append(json.loads(line))
+        except (ValueError, RecursionError):
+            rows.append(None)
+    return rows
+
+
+def _query(value: object, place: int) -> Query:
+    if not isinstance(value, dict):
+        raise Problem(422, f"query {place}: is no object")
+    texts = [value.get(name) for name in ("number", "client_id")]
+    number, client_id = (text if isinstance(text, str) and text.isprintable() else "" for text in texts)
+    if not number or not client_id:
+        raise Problem(422, f"query {place}: number and client_id are due, as text")
+    try:
+        message_class = MessageClass("" if value.get("class") is None else value["class"])
+    except ValueError:
+        raise Problem(422, f"query {place}: class is marketing, service, code or empty") from None
+    return Query(number, client_id, message_class)
+
+
+def _answer(answer: GateAnswer) -> dict[str, Any]:
+    since = None if answer.since is None else answer.since.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {"allowed": answer.allowed, "reason": answer.reason, "since": since}
+
+
+def _report(report: ImportReport) -> dict[str, Any]:
+    return {
+        "read": report.read,
+        "new": report.new,
+        "unchanged": report.unchanged,
+        "refused": [{"row": r.line, "column": r.column, "reason": r.reason} for r in report.refused],
+    }
+
+
+_TEXT = {"type": "string"}
+_PROBLEM_TYPE = {
+    "type": "object",
+    "properties": {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT},
+    "required": ["type", "title", "status"],
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": title, "content": {"application/problem+json": {"schema": _PROBLEM_TYPE}}}
+    for status, title in STATUS_TITLES.items()
+}
+_CLASSES = {"type": "string", "enum": [c.value for c in MessageClass]}
+_MESSAGE_TYPE = {
+    "type": "object",
+    "required": ["message_id", "client_id", "sender", "recipient", "sent_at"],
+    "properties": {
+        "message_id": _TEXT,
+        "client_id": _TEXT,
+        "sender": _TEXT,
+        "recipient": {"type": "string", "description": "with its country code"},
+        "sent_at": {"type": "string", "description": "ISO 8601; without a zone, Europe/Warsaw"},
+        "channel": _TEXT,
+        "class": _CLASSES,
+        "text": {"type": "string", "description": "only a keyed fingerprint of it is kept"},
+    },
+}
+_COUNT = {"type": "integer"}
+_REPORT_TYPE = {
+    "type": "object",
+    "required": ["read", "new", "unchanged", "refused"],
+    "properties": {
+        "read": _COUNT,
+        "new": _COUNT,
+        "unchanged": _COUNT,
+        "refused": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"row": _COUNT, "column": _TEXT, "reason": _TEXT}},
+        },
+    },
+}
+_QUERY_TYPE = {
+    "type": "object",
+    "required": ["number", "client_id"],
+    "properties": {"number": _TEXT, "client_id": _TEXT, "class": {**_CLASSES, "default": ""}},
+}
+_ANSWER_TYPE = {
+    "type": "object",
+    "required": ["allowed", "reason", "since"],
+    "properties": {
+        "allowed": {"type": "boolean"},
+        "reason": {"type": ["string", "null"], "enum": ["stopped", "unknown_client", "not_a_number", None]},
+        "since": {"type": ["string", "null"], "format": "date-time"},
+    },
+}
+
+
+def _docs(asked: Mapping[str, Any], answered: Mapping[str, Any], *others: str) -> dict[str, Any]:
+    content = {kind: {"schema": asked} for kind in ("application/json", *others)}
+    answer = {"description": "Done", "content": {"application/json": {"schema": answered}}}
+    return {
+        "security": [{"bearer": []}],
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": answer},
+    }
+
+
+def _one_or_many(kind: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [kind, {"type": "array", "items": kind, "maxItems": MAX_ROWS}]}
+
+
+_MESSAGES_TYPE = {"type": "array", "items": _MESSAGE_TYPE, "maxItems": MAX_ROWS}
+_SENT_DOCS = _docs(_MESSAGES_TYPE, _REPORT_TYPE, *sorted(LINES))
+_CHECK_DOCS = _docs(_one_or_many(_QUERY_TYPE), _one_or_many(_ANSWER_TYPE))
