@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from tests.standins import Answer, Call, HookReply, StandIn, post_hook
 

@@ -290,7 +290,7 @@ def settings_of(case: Case) -> Any:
         case "twilio":
             return TwilioSettings(case.address.account, case.secrets, url, "", PUBLIC_URL)
         case "smsapi":
-            return SmsapiSettings(*case.secrets[:1], url, case.secrets[1], (SOURCE,), "", PUBLIC_URL)
+            return SmsapiSettings(case.secrets[0], url, case.secrets[1], (SOURCE,), "", PUBLIC_URL)
     return TelegramSettings(case.secrets[0], url, "", PUBLIC_URL)
 
 
