@@ -52,6 +52,12 @@ def understanding(model: Model) -> Iterator[Understanding]:
     understanding.close()
 
 
+def in_nlu(program: str, argument: str) -> subprocess.CompletedProcess[str]:
+    """Run a few lines in the model's own environment."""
+    command = [str(nlu_process.PYTHON), "-c", program, argument]
+    return subprocess.run(command, env=nlu_process._sealed(), capture_output=True, text=True, check=False)
+
+
 # --- what it understands ---------------------------------------------------------------------------------
 
 
@@ -146,7 +152,7 @@ def test_rasas_own_doors_are_shut(model: Model, path: str) -> None:
     assert httpx2.put(model.running.url + path, json={}, trust_env=False).status_code == 404
 
 
-def test_nothing_of_a_text_is_printed_even_at_the_loudest(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_is_printed_at_the_loudest(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(nlu_process.SEALED, "LOG_LEVEL", "DEBUG")
     printed: list[str] = []
     with nlu_process.started(model.path, heard=printed.append) as running:
@@ -160,6 +166,32 @@ def test_nothing_of_a_text_is_printed_even_at_the_loudest(model: Model, monkeypa
         httpx2.get(f"{running.url}/webhooks/parse/?{CANARY}", trust_env=False)
     assert len(printed) > lines_before, "it does print at this level, else this test shows nothing"
     assert CANARY not in "\n".join(printed)
+
+
+LOG_A_TEXT = """
+import logging, sys, warnings
+import structlog
+from parse_channel import seal_logs
+from rasa.utils.log_utils import configure_structlog
+
+text = sys.argv[1]
+configure_structlog(logging.DEBUG)
+seal_logs()
+logging.getLogger("rasa.core.processor").warning("cannot read %s", text)
+structlog.get_logger("rasa.core.processor").error("processor.failed", event_info=text)
+warnings.warn(text)
+try:
+    raise KeyError(text)
+except KeyError:
+    logging.getLogger("sanic.error").exception(text, stack_info=True)
+"""
+
+
+def test_what_rasa_logs_of_a_text_becomes_a_place_and_a_kind_of_error(model: Model) -> None:
+    done = in_nlu(LOG_A_TEXT, CANARY)
+    assert "rasa.core.processor:" in done.stdout
+    assert "KeyError" in done.stdout
+    assert CANARY not in done.stdout + done.stderr
 
 
 def test_it_knows_nothing_of_our_secrets(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,11 +295,5 @@ def test_training_twice_gives_the_same_model(model: Model, tmp_path: Path) -> No
         ),
         encoding="utf-8",
     )
-    done = subprocess.run(
-        [nlu_process.PYTHON, "-c", TRAIN_TWICE, few],
-        env=nlu_process._sealed(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = in_nlu(TRAIN_TWICE, str(few))
     assert done.stdout.strip().endswith("same"), done.stderr[-500:]
