@@ -13,12 +13,15 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.channels import Channel
 from bot.services.contracts import House
 from bot.settings import WebSettings
-from bot.web import webhooks
+from bot.web import client_api, privacy, webhooks
+from bot.web import simulator as phone
+from bot.web.desk import routes as desk
 from bot.web.metrics import Metrics
 
 log = structlog.get_logger()
@@ -51,7 +54,10 @@ HEADERS = {
 }
 HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
+DATA = HERE.parents[1] / "data"
+LARGEST_FORM = 64 * 1024  #: bytes; an answer of an agent has at most a thousand characters
+FORMS = ("/desk", "/phone")
 
 
 def build(
@@ -62,17 +68,26 @@ def build(
     clock: Callable[[], datetime],
     readiness: Callable[[], dict[str, bool]],
     simulator: bool,
+    data_dir: Path = DATA,
 ) -> FastAPI:
     """The whole web process.
 
     clock: aware UTC now. readiness: each part of the house by name, and whether it answers; called in a
     thread. simulator: serve /phone, where anybody may write as anybody; for demos only.
+    data_dir: where the notice of /privacy lies. Raises BadSetting if there is none.
     """
     app = FastAPI(title="whosent client API", docs_url=None, redoc_url=None, lifespan=_lifespan)
     metrics = Metrics(house.ledger, clock)
     app.router.routes.extend(
         webhooks.routes(house, channels, public_url=web.public_url, clock=clock, metrics=metrics)
     )
+    app.include_router(client_api.router(house.ledger, web, clock))
+    app.include_router(desk.router(house, web, clock), include_in_schema=False)
+    app.include_router(privacy.router(house.texts, data_dir), include_in_schema=False)
+    if simulator:
+        app.include_router(phone.router(house, clock), include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.mount("/desk/static", StaticFiles(directory=HERE / "desk" / "static"))
     _watch(app, metrics, readiness)
     for away in webhooks.DATABASE_AWAY:
         app.add_exception_handler(away, _database_away)
@@ -142,10 +157,27 @@ class _Shell:
                     headers.setdefault(name, value)
             await send(message)
 
+        bounded = _bounded(receive) if scope["path"].startswith(FORMS) else receive
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, bounded, send_with_headers)
         except Exception as error:
             log.error("page broke", error=type(error).__name__)
             if not has_begun:
                 fault = Response("Something went wrong on our side.", 500, media_type="text/plain")
                 await fault(scope, receive, send_with_headers)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Break off a form that is longer than any of ours. Hooks and the client API have bounds of their own."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_FORM:
+            # The same as hanging up: whoever reads it stops at once, whatever it makes of errors.
+            return {"type": "http.disconnect"}
+        return message
+
+    return counted

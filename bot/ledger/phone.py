@@ -1,0 +1,50 @@
+"""Read what the phone of the demo shows besides its chat. For the simulator only; a person's list needs a proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from bot.ledger.book import Book
+from bot.ledger.tables import clients, senders, sent
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """One message that a number got. Its text is nowhere kept."""
+
+    sender: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that clients send from and people answer. `client`: public name, empty for a shared one."""
+
+    sender: str
+    client: str
+
+
+def got(book: Book, person: int, *, limit: int) -> tuple[Got, ...]:
+    """The newest messages to a number."""
+    query = (
+        select(sent.c.sender, sent.c.sent_at)
+        .where(sent.c.person == person)
+        .order_by(sent.c.sent_at.desc(), sent.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(Got(row["sender"], row["sent_at"]) for row in book.rows(query))
+
+
+def numbers(book: Book, *, now: datetime) -> tuple[Number, ...]:
+    """The senders that are numbers, with who holds each now."""
+    query = (
+        select(senders.c.sender, func.max(clients.c.public_name).label("client"))
+        .outerjoin(clients, clients.c.id == senders.c.client)
+        .where(senders.c.sender.startswith("+"), senders.c.valid_to.is_(None) | (senders.c.valid_to > now))
+        .group_by(senders.c.sender)
+        .order_by(senders.c.sender)
+    )
+    return tuple(Number(row["sender"], row["client"] or "") for row in book.rows(query))

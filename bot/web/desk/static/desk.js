@@ -1,0 +1,29 @@
+// Refresh what changes by itself, and keep a form from being sent twice. The desk works without this file.
+"use strict";
+
+const EVERY = 3000; // ms
+
+async function refresh() {
+  const parts = document.querySelectorAll("[data-live]");
+  if (!parts.length || document.hidden) return;
+  const response = await fetch(location.pathname, { headers: { "X-Refresh": "1" } });
+  if (response.redirected) { location.reload(); return; } // the session is over
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const part of parts) {
+    const fresh = page.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (!fresh || fresh.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
+    part.replaceChildren(...fresh.childNodes);
+  }
+}
+
+if (location.pathname.startsWith("/desk") && document.querySelector("[data-live]")) {
+  setInterval(() => { refresh().catch(() => {}); }, EVERY);
+}
+
+for (const form of document.querySelectorAll("form")) {
+  form.addEventListener("submit", () => {
+    // After the browser has collected the fields.
+    setTimeout(() => { for (const button of form.querySelectorAll("button")) button.disabled = true; }, 0);
+  });
+}
