@@ -25,9 +25,11 @@ DICTIONARIES = {
 CYRILLIC_LANGUAGES = ("uk", "ru")
 ACCENTS = {
     "pl": "aą cć eę lł nń oó sś zź zż", "de": "aä oö uü", "fr": "aà aâ cç eé eè eê eë iî iï oô uù uû",
-    "es": "aá eé ií ñn nñ oó uú", "it": "aà eè eé iì oò uù", "pt": "aá aâ aã aà cç eé eê ií oó oô oõ uú",
-    "cs": "aá cč dď eé eě ií nň oó rř sš tť uú uů yý zž", "sk": "aá aä cč dď eé ií lľ nň oó oô sš tť uú yý zž",
-    "ro": "aă aâ iî sș tț", "hu": "aá eé ií oó oö oő uú uü uű", "no": "oø aå", "sv": "aå aä oö", "da": "oø aå",
+    "es": "aá eé ií nñ oó uú", "it": "aà eè eé iì oò uù", "pt": "aá aâ aã aà cç eé eê ií oó oô oõ uú",
+    "cs": "aá cč dď eé eě ií nň oó rř sš tť uú uů yý zž",
+    "sk": "aá aä cč dď eé ií lľ nň oó oô sš tť uú yý zž",
+    "ro": "aă aâ iî sș tț", "hu": "aá eé ií oó oö oő uú uü uű",
+    "no": "oø aå", "sv": "aå aä oö", "da": "oø aå",
     "uk": "иї иі иі ії ій ий гґ", "ru": "ий её",
 }  # fmt: skip
 OFFERED = ("pl", "en", "uk", "de")

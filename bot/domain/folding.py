@@ -77,7 +77,7 @@ def words_of(text: str) -> tuple[list[Word], str]:
 
 
 def fold(text: str) -> str:
-    """Return the words of `text` folded and separated by single blanks: « Wyłącz, ＳＭＳ! » → "wylacz sms"."""
+    """Return the folded words of `text` separated by single blanks: « Wyłącz, ＳＭＳ! » → "wylacz sms"."""
     return " ".join(word.text for word in words_of(text)[0])
 
 
@@ -96,8 +96,9 @@ def fold_character(character: str) -> str:
     code = ord(character)
     if 0x1F150 <= code <= 0x1F169 or 0x1F170 <= code <= 0x1F189:  # white letters on black discs and squares
         return chr(ord("a") + (code - 0x1F150) % 0x20)
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    letters = "".join(LETTERS.get(c, c) for c in plain if c.isalnum())
+    bare = (c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
+    plain = unicodedata.normalize("NFKD", "".join(bare).casefold())
+    letters = "".join(LETTERS.get(c, c) for c in plain if c.isalnum() and c not in _APOSTROPHES)
     if letters:
         return "".join(str(unicodedata.decimal(c, c)) for c in letters[:MOST_LETTERS])
     return next((_MARKS[c] for c in plain if c in _MARKS), " ")
@@ -111,7 +112,9 @@ def one_script(word: str) -> str:
     if not latin:
         return word
     foreign = [c for c in word if not c.isascii()]
-    if all(c in LOOK_ALIKES for c in foreign) and not ("п" in foreign and all(c in _TO_CYRILLIC for c in latin)):
+    if all(c in LOOK_ALIKES for c in foreign) and not (
+        "п" in foreign and all(c in _TO_CYRILLIC for c in latin)
+    ):
         return "".join(LOOK_ALIKES.get(c, c) for c in word)
     if all(c in _TO_CYRILLIC for c in latin):
         return "".join(_TO_CYRILLIC.get(c, c) for c in word)

@@ -6,17 +6,24 @@ against the phrases. Short words (NO, TAK, 1) are no wish here: they answer a qu
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.folding import LONGEST, REPEATED, Word, latin_disguise, unrepeated, words_of
+from bot.domain.folding import (
+    LONGEST,
+    REPEATED,
+    Word,
+    latin_disguise,
+    unrepeated,
+    words_of,
+)
+from bot.domain.own_words import blanked, quotes, said_in, without_courtesy, without_history
+from bot.domain.phrases import phrase_in
 from bot.domain.words import (
     SHORTEST_WITH_TYPOS,
-    STEM_HEAD,
+    WEIGHT,
     Act,
-    Grammar,
     Keyword,
-    Rule,
     Scope,
     Words,
     load_words,
@@ -29,6 +36,7 @@ __all__ = ["MATCHER_VERSION", "NOTHING", "Act", "Scope", "Verdict", "Words", "ch
 MATCHER_VERSION = "1"  # stands in the evidence of an opt-out; raise it with every change of behaviour
 
 MOST_WORDS_OF_A_KEYWORD = 12
+MOST_WORDS_OF_A_HEAD = 4  # before a sender's name or a thing
 LONGEST_KEY = 40
 LONGEST_SENDER = 30  # characters; client names are no longer (CONTRACT.md)
 
@@ -57,179 +65,73 @@ def match(text: str, words: Words, *, own_marks: Sequence[tuple[int, int]] = ())
     `own_marks` are spans of `text` that the platform itself once sent to this person (the caller knows them
     by fingerprint); they are read as if they were not there. Never raises, whatever the text.
     """
-    text = _blanked(text[:LONGEST], own_marks)
+    text = blanked(text[:LONGEST], own_marks)
     opening = text[:120].lstrip().casefold()
     if opening.startswith(words.reactions) or words.vague_reactions.match(opening):
         return NOTHING
-    text = _without_history(text, words)
-    unquoted = _blanked(text, _quotes(text))
-    found, end_mark = _said(unquoted, words)
+    text = without_history(text, words)
+    unquoted = blanked(text, quotes(text))
+    found, end_mark = said_in(unquoted, words)
     verdict = _keyword(found, end_mark, unquoted, words)
     if unquoted != text:
         # « "STOP" » and « STOP "Shop" »: people quote what they were told to send
-        whole, whole_mark = _said(text, words)
+        whole, whole_mark = said_in(text, words)
         quoted = _keyword(whole, whole_mark, text, words)
         verdict = quoted if quoted.intent else verdict
     if verdict.act is Act.DO:
         return verdict
     phrase = _phrase(found, end_mark, words)
-    return phrase if phrase.act is Act.DO or not verdict.intent else verdict
+    if phrase.act is Act.DO:
+        return phrase
+    clause = _clause(found, unquoted, words)
+    return max((clause, phrase, verdict), key=lambda one: WEIGHT[one.act])
 
 
 def choice(text: str, words: Words, options: int) -> int | None:
-    """Return which of `options` numbered answers `text` picks, from 1 up, or None. For an open question only."""
-    found = _without_courtesy(words_of(text)[0], words)
+    """Return which of `options` numbered answers `text` picks, from 1 up, or None; for an open question."""
+    found = without_courtesy(words_of(text)[0], words)
     said = [word.text for word in found if word.text not in words.option_words]
-    if len(said) != 1:
-        return None
-    number = int(said[0]) if said[0].isdecimal() and len(said[0]) < 4 else words.numbers.get(said[0], 0)
+    picked = " ".join(said)
+    number = int(picked) if picked.isdecimal() and len(picked) < 4 else words.numbers.get(picked, 0)
     return number if 1 <= number <= options else None
 
 
 def yes_no(text: str, words: Words) -> bool | None:
     """Return whether `text` as a whole says yes or no, or None. For an open question only."""
     found = words_of(text)[0]
-    for said in (found, _without_courtesy(found, words)):
+    for said in (found, without_courtesy(found, words)):
         answers = {_yes_or_no(part, words) for part in _sayings(said, words)}
         if len(answers) == 1:
             return answers.pop()
     return None
 
 
-# --- what is not the writer's own words ---------------------------------------------------------------
-
-_QUOTE_PAIRS = {"„": "”“\"", "“": "”", "”": "”", "«": "»", "»": "«", "‹": "›", '"': '"', "「": "」"}
-_ANY_QUOTE = re.compile("[„“”«»‹\"「]")
-_QUOTED_LINE = re.compile(r"^[ \t]{0,9}>[^\n]*$", re.MULTILINE)
-
-
-def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Put line ends in place of `spans`: the words go, the clause breaks, every offset stays."""
-    for start, end in spans:
-        start, end = max(0, start), min(end, len(text))
-        if start < end:
-            text = text[:start] + "\n" * (end - start) + text[end:]
-    return text
-
-
-def _quotes(text: str) -> list[tuple[int, int]]:
-    if not _ANY_QUOTE.search(text):
-        return []
-    spans: list[tuple[int, int]] = []
-    unclosed: set[str] = set()
-    place = 0
-    while opening := _ANY_QUOTE.search(text, place):
-        place = opening.end()
-        sign = opening.group()
-        if sign in unclosed:
-            continue
-        ends = [end for closer in _QUOTE_PAIRS[sign] if (end := text.find(closer, place)) >= 0]
-        if ends:
-            spans.append((opening.start(), min(ends) + 1))
-            place = min(ends) + 1
-        else:
-            unclosed.add(sign)
-    return spans
-
-
-def _without_history(text: str, words: Words) -> str:
-    """Take out quoted lines and what a mail program repeats below its answer."""
-    if ">" in text:
-        text = _blanked(text, [line.span() for line in _QUOTED_LINE.finditer(text)])
-    place = 0
-    for line in text.split("\n"):
-        header = line[:120].strip().casefold()
-        may_be = place and len(header) > 2 and (header[-1] == ":" or ": " in header or header[0] in "-_")
-        if may_be and words.replies.match(header):
-            return text[:place]
-        place += len(line) + 1
-    return text
-
-
-# --- the words that are left ----------------------------------------------------------------------------
-
-
-def _said(text: str, words: Words) -> tuple[list[Word], str]:
-    found, mark = words_of(text)
-    return _without_signature(_spelled_out(found), words), mark
-
-
-def _spelled_out(found: list[Word]) -> list[Word]:
-    """Join letters written one by one: « S.T.O.P. », « s t o p »."""
-    if sum(len(word.text) == 1 for word in found) < 3:
-        return found
-    joined: list[Word] = []
-    run: list[Word] = []
-    for word in [*found, Word("", 0, 0, " ")]:
-        if len(word.text) == 1 and word.text.isalpha():
-            run.append(word)
-            continue
-        if len(run) > 2:
-            joined.append(Word("".join(w.text for w in run), run[0].start, run[-1].end, run[0].mark))
-        else:
-            joined.extend(run)
-        run = []
-        joined.append(word)
-    return joined[:-1]
-
-
-def _without_signature(found: list[Word], words: Words) -> list[Word]:
-    """Cut "Sent from my phone" and "Regards, Jan Kowalski" off the end."""
-    texts = [word.text for word in found]
-    last = len(texts)
-    for place in range(max(0, last - 14), last):
-        if texts[place] in words.signatures and _begins(texts, place, words.signatures):
-            last = place
-            break
-    for place in range(max(1, last - 5), last):
-        if texts[place] in words.closings and _begins(texts, place, words.closings):
-            last = place
-            break
-    return found[:last]
-
-
-def _begins(texts: list[str], place: int, lines: Mapping[str, tuple[tuple[str, ...], ...]]) -> bool:
-    return any(tuple(texts[place : place + len(line)]) == line for line in lines[texts[place]])
-
-
-def _without_courtesy(found: list[Word], words: Words) -> list[Word]:
-    """Take greeting, politeness and urgency off both ends."""
-    first, last = 0, len(found)
-    while size := _courtesy(found[first : min(first + 4, last)], words, at_end=False):
-        first += size
-    while size := _courtesy(found[max(first, last - 4) : last], words, at_end=True):
-        last -= size
-    return found[first:last]
-
-
-def _courtesy(found: list[Word], words: Words, *, at_end: bool) -> int:
-    texts = [word.text for word in found]
-    for size in range(len(texts), 0, -1):
-        if " ".join(texts[-size:] if at_end else texts[:size]) in words.courtesy:
-            return size
-    return 0
-
-
-# --- keywords -----------------------------------------------------------------------------------------
+# --- keywords ---
 
 
 def _keyword(found: list[Word], end_mark: str, text: str, words: Words) -> Verdict:
-    found = _without_courtesy(found, words)
+    found = without_courtesy(found, words)
     if not 0 < len(found) <= MOST_WORDS_OF_A_KEYWORD:
         return NOTHING
-    if whole := _look_up("".join(word.text for word in found), words, forgiving=len(found) == 1):
-        keyword, how = whole
-        return _verdict(keyword, how, found)
-    if repeated := _repeated(found, words):
-        return repeated
-    for size in range(min(4, len(found) - 1), 0, -1):
-        head = _look_up("".join(word.text for word in found[:size]), words, forgiving=False)
-        if head and (verdict := _with_rest(head[0], found[:size], found[size:], end_mark, text, words)):
-            return verdict
-    last = _look_up(found[-1].text, words, forgiving=False)
-    if last and last[0].intent == "opt_out" and all(w.text in words.things for w in found[:-1]):
-        return _verdict(last[0], "after", found)
+    if len(found) == 1 or _may_begin(found[0].text, words):
+        if whole := _look_up("".join(word.text for word in found), words, forgiving=len(found) == 1):
+            return _verdict(*whole, found)
+        if repeated := _repeated(found, words):
+            return repeated
+        for size in range(min(MOST_WORDS_OF_A_HEAD, len(found) - 1), 0, -1):
+            head = _look_up("".join(word.text for word in found[:size]), words, forgiving=False)
+            if head and (verdict := _with_rest(head[0], found[:size], found[size:], end_mark, text, words)):
+                return verdict
+    if all(word.text in words.things for word in found[:-1]):
+        last = _look_up(found[-1].text, words, forgiving=False)
+        if last and last[0].intent == "opt_out":
+            return _verdict(last[0], "after", found)
     return _glued(found, words)
+
+
+def _may_begin(first: str, words: Words) -> bool:
+    """Leave early: an ordinary word that begins no keyword; one in disguise might."""
+    return first[:2] in words.heads or not (first.isascii() and first.isalpha()) or len(first) == 1
 
 
 def _look_up(key: str, words: Words, *, forgiving: bool) -> tuple[Keyword, str] | None:
@@ -246,6 +148,31 @@ def _look_up(key: str, words: Words, *, forgiving: bool) -> tuple[Keyword, str] 
         if near and len({(words.keywords[k].intent, words.keywords[k].act) for k in near}) == 1:
             return words.keywords[min(near)], "slip"
     return None
+
+
+def _clause(found: list[Word], text: str, words: Words) -> Verdict:
+    """Read a STOP that is the first or the last clause of a longer message: « STOP! I told you twice ».
+
+    In capitals and cut off by a full stop it is carried out; in any other dress it is asked back, because
+    « Stop, I do not follow » is ordinary talk.
+    """
+    edges = [place for place, word in enumerate(found) if place and word.mark in ",."]
+    if not edges:
+        return NOTHING
+    asked = NOTHING
+    for part, mark in (
+        (found[: edges[0]], found[edges[0]].mark),
+        (found[edges[-1] :], found[edges[-1]].mark),
+    ):
+        said = without_courtesy(part, words) if len(part) < 5 else []
+        hit = _look_up("".join(word.text for word in said), words, forgiving=False) if said else None
+        if hit is None or not (hit[0].intent == "opt_out" and hit[0].takes_sender):
+            continue
+        verdict = _verdict(hit[0], "clause", said)
+        if mark == "." and text[said[0].start : said[-1].end].isupper():
+            return verdict
+        asked = replace(verdict, act=Act.ASK)
+    return asked
 
 
 _DIGITS_AS_LETTERS = str.maketrans("013457", "oleast")
@@ -326,7 +253,12 @@ def _named(
     """Read « STOP SHOPXYZ », « STOP:Shop », « wypisz mnie z Shop »; ordinary talk after STOP is no name."""
     typed = text[name[0].start : name[-1].end].strip()
     texts = [word.text for word in name]
-    if len(name) > 3 or len(typed) > LONGEST_SENDER or end_mark == "?" or any(w.mark != " " for w in name[1:]):
+    if (
+        len(name) > 3
+        or len(typed) > LONGEST_SENDER
+        or end_mark == "?"
+        or any(w.mark != " " for w in name[1:])
+    ):
         return None
     if not words.no_senders.isdisjoint(texts) or not words.everything.isdisjoint(texts):
         return None
@@ -341,7 +273,9 @@ def _named(
         return verdict
     if texts[0].endswith("ing"):
         return None  # « stop crying »
-    return verdict if len(name) == len(rest) == 1 else replace(verdict, act=Act.ASK)
+    # « stop shopxyz » can mean nothing else; « wypisz fakturę » and « start school » can
+    only_stops = keyword.intent == "opt_out" and keyword.language is None
+    return verdict if only_stops and len(name) == len(rest) == 1 else replace(verdict, act=Act.ASK)
 
 
 def _looks_like_name(typed: str) -> bool:
@@ -379,24 +313,14 @@ def _verdict(keyword: Keyword, how: str, found: list[Word]) -> Verdict:
     )
 
 
-# --- phrases --------------------------------------------------------------------------------------------
+# --- phrases ---
 
 
 def _phrase(found: list[Word], end_mark: str, words: Words) -> Verdict:
-    symbols = [_symbol(word.text, words) for word in found]
-    if words.triggers.isdisjoint(symbols):
+    hit = phrase_in(found, end_mark, words)
+    if hit is None:
         return NOTHING
-    line, places = _with_marks(symbols, found, end_mark)
-    present = frozenset(symbols)
-    hits = [
-        hit
-        for grammar in words.grammars
-        if not grammar.triggers.isdisjoint(present) and (hit := _first_rule(line, grammar))
-    ]
-    if not hits:
-        return NOTHING
-    rule, first, last = min(hits, key=lambda hit: _RANK[hit[0].act])
-    span = [place for place in places[first:last] if place is not None]
+    rule, first, last = hit
     return Verdict(
         intent=rule.intent,
         act=rule.act,
@@ -405,60 +329,12 @@ def _phrase(found: list[Word], end_mark: str, words: Words) -> Verdict:
         code=None,
         language=rule.language,
         rule=f"phrase.{rule.name}",
-        span=(found[span[0]].start, found[span[-1]].end),
+        span=(first.start, last.end),
         by="phrase",
     )
 
 
-_RANK = {Act.DO: 0, Act.EXPLAIN: 1, Act.ASK: 2}
-
-
-def _with_marks(symbols: list[str], found: list[Word], end_mark: str) -> tuple[str, list[int | None]]:
-    """Write the symbols in a line with the marks between them, and for each sign the place of its word."""
-    line: list[str] = []
-    places: list[int | None] = []
-    for place, (symbol, word) in enumerate(zip(symbols, found, strict=True)):
-        if word.mark != " " and line:
-            line.append(word.mark)
-            places.append(None)
-        line.append(symbol)
-        places.append(place)
-    if end_mark != " ":
-        line.append(end_mark)
-        places.append(None)
-    return "".join(line), places
-
-
-def _symbol(text: str, words: Words) -> str:
-    """Return the symbol of a word's classes, "x" for a word of none."""
-    if symbol := words.symbols.get(text):
-        return symbol
-    if text[:STEM_HEAD] in words.stem_heads:
-        for length in words.stem_lengths:
-            if symbol := words.stems.get(text[:length]):
-                return symbol
-    return "x"
-
-
-def _first_rule(line: str, grammar: Grammar) -> tuple[Rule, int, int] | None:
-    """Try the steps in order. A veto and a question hide their words, so that what stands beside them counts."""
-    question: re.Match[str] | None = None
-    for step in ("sure", "explain", "veto", "do", "ask"):
-        pattern = grammar.patterns.get(step)
-        hit = pattern.search(line) if pattern else None
-        if pattern is None or hit is None:
-            continue
-        if step in ("veto", "explain"):
-            question = hit if step == "explain" else question
-            line = pattern.sub(lambda hidden: "x" * (hidden.end() - hidden.start()), line)
-        elif step == "ask" and question:
-            break
-        else:
-            return grammar.by_group[hit.lastgroup or ""], hit.start(), hit.end()
-    return (grammar.by_group[question.lastgroup or ""], question.start(), question.end()) if question else None
-
-
-# --- answers --------------------------------------------------------------------------------------------
+# --- answers ---
 
 
 def _sayings(found: list[Word], words: Words) -> list[str]:

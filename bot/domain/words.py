@@ -36,6 +36,7 @@ class Scope(StrEnum):
     NAMED = "named"
 
 
+WEIGHT = {Act.DO: 3, Act.EXPLAIN: 2, Act.ASK: 1, Act.NONE: 0}  # of two readings the weightier counts
 # What a phrase of each step leads to; "veto" leads to nothing and hides its words from the steps after it.
 STEPS = {"sure": Act.DO, "explain": Act.EXPLAIN, "do": Act.DO, "ask": Act.ASK}
 
@@ -79,9 +80,11 @@ class Words:
 
     version: str
     keywords: Mapping[str, Keyword]  # by folded words without blanks
+    heads: frozenset[str]  # the first two letters of every keyword, to leave early
     slips: Mapping[str, tuple[str, ...]]  # a key with one letter left out → keys
     real_words: frozenset[str]  # one letter beside a keyword, but words of some language
     courtesy: frozenset[str]
+    courtesy_edges: frozenset[str]  # first and last words of these, to leave early
     closings: Mapping[str, tuple[tuple[str, ...], ...]]  # by first word
     signatures: Mapping[str, tuple[tuple[str, ...], ...]]  # by first word
     reactions: tuple[str, ...]  # beginnings, in small letters
@@ -138,9 +141,13 @@ def _words(source: Mapping[str, Any], neighbours: Mapping[str, Any]) -> Words:
     return Words(
         version=str(source["version"]),
         keywords=MappingProxyType(keywords),
+        heads=frozenset(key[:2] for key in keywords),
         slips=MappingProxyType({slip: tuple(keys) for slip, keys in slips.items()}),
         real_words=frozenset(word for row in neighbours["real_words"].values() for word in row.split()),
         courtesy=_folded(around["courtesy"]),
+        courtesy_edges=frozenset(
+            line.split()[edge] for line in _folded(around["courtesy"]) for edge in (0, -1)
+        ),
         closings=_by_first_word(around["closings"]),
         signatures=_by_first_word(around["signatures"]),
         reactions=tuple(line.casefold() for line in around["reactions"] if "*" not in line),
@@ -165,7 +172,7 @@ def _words(source: Mapping[str, Any], neighbours: Mapping[str, Any]) -> Words:
 
 
 def _folded(lines: Iterable[str]) -> frozenset[str]:
-    return frozenset(fold(line) for line in lines)
+    return frozenset(fold(line) for line in lines) - {""}
 
 
 def _by_first_word(lines: Iterable[str]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
@@ -275,7 +282,9 @@ def _grammar(language: str, source: Mapping[str, Any], members: Mapping[str, str
             by_group[group] = Rule(f"{language}.{name}", intent, STEPS[step], scope, language)
     if unknown := expressions.keys() - {"veto", *STEPS}:
         raise ValueError(f"{language}: no step {sorted(unknown)}")
-    triggers = frozenset(symbol for name in source["triggers"].split() for symbol in members[f"{language}.{name}"])
+    triggers = frozenset(
+        symbol for name in source["triggers"].split() for symbol in members[f"{language}.{name}"]
+    )
     return Grammar(
         triggers=triggers,
         patterns=MappingProxyType({step: re.compile("|".join(rows)) for step, rows in expressions.items()}),
@@ -283,15 +292,18 @@ def _grammar(language: str, source: Mapping[str, Any], members: Mapping[str, str
     )
 
 
-_ITEM = re.compile(r"(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<name>[^\W\d_]+\??)|(?P<sign>[\^$]|[_~]\d|\?)")
+_ITEM = re.compile(
+    r"(?P<open>\()|(?P<close>\)\??)|(?P<bar>\|)|(?P<name>[^\W\d_]+\??)|(?P<sign>[\^$]|[_~]\d|\?)"
+)
 _LITERAL = re.compile(r"\b[^\W\d_A-Z]+\b")
 
 
 def _expression(pattern: str, language: str, members: Mapping[str, str]) -> str:
     """Turn « STOP _2 (WRITE|SEND) ME? » into an expression over symbols.
 
-    `_n`: up to n words of any kind · `~n`: the same, marks allowed · `^` and `$`: an edge of the clause · `?` alone: a question mark ends
-    this sentence · `NAME?`: may be missing · a word in small letters is that word. Repetition is bounded everywhere, so time stays linear.
+    `_n`: up to n words of any kind · `~n`: the same, marks allowed · `^` and `$`: an edge of the clause ·
+    `?` alone: a question mark ends this sentence · `NAME?`: may be missing · a word in small letters is that
+    word. Repetition is bounded everywhere, so time stays linear.
     """
     parts: list[str] = []
     rest = pattern
