@@ -417,6 +417,7 @@ def upgrade() -> None:
     with op.batch_alter_table("sent", schema=None) as batch_op:
         batch_op.create_index("ix_sent_person_sent_at", ["person", "sent_at"], unique=False)
         batch_op.create_index("ix_sent_sent_at", ["sent_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_sent_template"), ["template"], unique=False)
 
     op.create_table(
         "shingles",
@@ -455,6 +456,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("case_notes", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_case_notes_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_case_notes_inbox"), ["inbox"], unique=False)
 
     op.create_table(
         "evidence",
@@ -502,6 +504,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
     )
     with op.batch_alter_table("evidence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_evidence_cause"), ["cause"], unique=False)
+        batch_op.create_index(batch_op.f("ix_evidence_conversation"), ["conversation"], unique=False)
         batch_op.create_index("ix_evidence_person", ["person"], unique=False)
 
     op.create_table(
@@ -598,6 +602,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("once", name=op.f("uq_outbox_once")),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outbox_cause"), ["cause"], unique=False)
         batch_op.create_index(
             "ix_outbox_conversation_created_at", ["conversation", "created_at"], unique=False
         )
@@ -634,6 +639,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_opt_outs")),
     )
     with op.batch_alter_table("opt_outs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_opt_outs_evidence"), ["evidence"], unique=False)
+        batch_op.create_index(batch_op.f("ix_opt_outs_lifted_by"), ["lifted_by"], unique=False)
+        batch_op.create_index(batch_op.f("ix_opt_outs_person"), ["person"], unique=False)
         batch_op.create_index(
             "uq_opt_outs_standing",
             ["person", "client"],
