@@ -163,12 +163,12 @@ def run(port: int, secret: str, host: str = "127.0.0.1") -> NoReturn:
 
 @contextmanager
 def start_for(url: str, secret: str, progress: Progress = _quiet) -> Iterator[Running]:
-    """Give the process at `url` if one answers, else start one on a free loopback port and stop it.
+    """Give the process at `url` if one answers us, else start one on a free loopback port and stop it.
 
     url: NLU_URL, may be empty. secret: NLU_SECRET; a started process gets a secret of its own.
     Raises NoPython, NluFailed.
     """
-    if url and _answers(url):
+    if url and _answers(url, secret):
         yield Running(url, secret, was_started=False)
         return
     model = train(progress=progress).model
@@ -323,10 +323,17 @@ def _last_line(lines: Sequence[str]) -> str:
     return next((line for line in plain if line), "")
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, secret: str) -> bool:
+    """Whether a process there takes our secret; one that is somebody else's would read nothing for us."""
     try:
-        answer = httpx2.get(f"{url.rstrip('/')}/webhooks/parse/health", timeout=1.0, trust_env=False)
-    except (httpx2.HTTPError, httpx2.InvalidURL):
+        answer = httpx2.post(
+            f"{url.rstrip('/')}/webhooks/parse/",
+            json={"texts": ["?"]},
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=2.0,
+            trust_env=False,
+        )
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeEncodeError):
         return False
     return answer.status_code == 200
 

@@ -72,7 +72,7 @@ INTENTS = frozenset(
 )
 
 #: Intents that only the conversation needs → the one of INTENTS that a reader of `understand` knows.
-REPORTED_AS: dict[str, str] = {}
+REPORTED_AS: dict[str, str] = {"menu": "help", "back_to_bot": "help"}
 
 DEADLINE = 1.5  # seconds for one request
 TEXTS_AT_ONCE = 64

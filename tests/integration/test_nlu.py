@@ -234,6 +234,12 @@ def test_a_process_that_answers_is_used_and_left_running(model: Model) -> None:
     assert model.post({"texts": ["kto"]}).status_code == 200
 
 
+def test_a_process_of_somebody_else_is_not_used(model: Model) -> None:
+    with nlu_process.start_for(model.running.url, "another-secret-entirely") as found:
+        assert found.was_started
+        assert found.url != model.running.url
+
+
 def test_it_stops_cleanly(model: Model) -> None:
     with nlu_process.started(model.path) as running:
         assert httpx2.get(f"{running.url}/webhooks/parse/health", trust_env=False).status_code == 200

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from bot.domain.errors import BadInput
-from bot.domain.keywords import NOTHING, Act, Scope, Verdict
+from bot.domain.keywords import NOTHING, Act, Scope, Verdict, load_words, match
 from bot.domain.readings import OTHERS, THRESHOLDS
 from bot.evaluation import evaluate, tables, understand_lines
 from bot.understanding import INTENTS, Reading
@@ -166,6 +166,14 @@ def test_the_language_is_told_from_the_text_or_given() -> None:
     assert said(text, language="uk")["language"] == "uk"
     assert said("stop", language="auto")["language"] == "en", "the keyword's own, for the text is too short"
     assert said("qq", language="auto")["language"] == "pl"
+
+
+@pytest.mark.parametrize("text", ["MENU", "BOT", "POMOC", "KTO", "STOP ALL", "START"])
+def test_the_keywords_of_the_house_are_printed_as_intents_of_the_contract(text: str) -> None:
+    words = load_words(Path(__file__).parents[2] / "data" / "keywords.toml")
+    (found,) = understand_lines([text], lambda line: match(line, words), None)
+    assert found["by"] == "keyword"
+    assert found["intent"] in INTENTS
 
 
 # --- evaluate --------------------------------------------------------------------------------------------
