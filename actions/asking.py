@@ -19,7 +19,13 @@ def yes_no(turn: Turn, question: str, *, yes: Option, no: Option, **arguments: A
 
 
 def fill(
-    turn: Turn, question: str, *, slot: str, topic: str, slots: Mapping[str, Any] | None = None, **arguments: Any
+    turn: Turn,
+    question: str,
+    *,
+    slot: str,
+    topic: str,
+    slots: Mapping[str, Any] | None = None,
+    **arguments: Any,
 ) -> Asked:
     """A question answered in free words, which become the slot of the topic's next turn."""
     return Asked(

@@ -53,7 +53,11 @@ def menu(turn: Turn, reads: Reads) -> Outcome:
 def forward(turn: Turn, reads: Reads) -> Outcome:
     """The person said yes: pass the request on, with a receipt."""
     slots = turn.wish.slots
-    replies = {"done": "rights.forwarded", "again": "rights.forwarded_before", "by_hand": "rights.forwarded_by_hand"}
+    replies = {
+        "done": "rights.forwarded",
+        "again": "rights.forwarded_before",
+        "by_hand": "rights.forwarded_by_hand",
+    }
     if clients.card(reads.book, slots["client"]).is_sensitive:
         replies = {
             "done": "rights.forwarded_sender",

@@ -22,7 +22,9 @@ def human(turn: Turn, reads: Reads) -> Outcome:
 
 
 def back_to_bot(turn: Turn, reads: Reads) -> Outcome:
-    return Outcome(do=(Do("hand_back", {}, {"done": "human.back", "already": "talk.here"}),), ask=asking.menu(turn))
+    return Outcome(
+        do=(Do("hand_back", {}, {"done": "human.back", "already": "talk.here"}),), ask=asking.menu(turn)
+    )
 
 
 def help_(turn: Turn, reads: Reads) -> Outcome:
@@ -39,7 +41,9 @@ def chat_opened(turn: Turn, reads: Reads) -> Outcome:
     if can_share:
         return Outcome(
             say=(Say("talk.opened"),),
-            ask=asking.fill(turn, "who_sent.ask_name_or_contact", slot="sender", topic="who_sent", asks_contact=True),
+            ask=asking.fill(
+                turn, "who_sent.ask_name_or_contact", slot="sender", topic="who_sent", asks_contact=True
+            ),
         )
     return Outcome(ask=asking.menu(turn, "menu.greet"))
 
@@ -88,7 +92,8 @@ def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
         for name in likely
     ]
     return Outcome(
-        ask=asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human")), is_understood=False
+        ask=asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human")),
+        is_understood=False,
     )
 
 

@@ -52,7 +52,9 @@ def chosen(turn: Turn, reads: Reads) -> Outcome:
     """The person picked one of several."""
     slots = turn.wish.slots
     card = clients.card(reads.book, slots["client"])
-    found = Found(client=card.id, sent_at=None, sender=slots.get("sender", ""), is_sensitive=card.is_sensitive)
+    found = Found(
+        client=card.id, sent_at=None, sender=slots.get("sender", ""), is_sensitive=card.is_sensitive
+    )
     return _told(turn, reads, found)
 
 
@@ -83,7 +85,8 @@ def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
     if finding.kind == "several":
         names = [clients.card(reads.book, f.client) for f in finding.found if f.client != WITHHELD]
         options = tuple(
-            Option("who_sent_client", c.public_name, {"client": c.id}, is_name=True) for c in names[:MOST_OPTIONS]
+            Option("who_sent_client", c.public_name, {"client": c.id}, is_name=True)
+            for c in names[:MOST_OPTIONS]
         )
         if options:
             return Outcome(ask=asking.choose(turn, "who_sent.name_shared", *options))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,7 +27,9 @@ from bot.services.respond import Topics
 from bot.settings import Settings
 from bot.understanding import Understanding as Model
 from bot.waking import Bell, bell_for
-from bot.web import app as web_app
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def now() -> datetime:
@@ -47,6 +49,8 @@ class Built:
     clock: Callable[[], datetime] = now
 
     def web(self) -> FastAPI:
+        from bot.web import app as web_app  # the worker has no web server in its memory
+
         settings = self.settings.web
         return web_app.build(
             self.house,

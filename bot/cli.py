@@ -1,12 +1,13 @@
 """The command line. Reads arguments, calls services, prints; decides nothing.
 
+Commands import what they need themselves: `--help` must not wait for a web server to load.
+
 Exit 0 done, 1 failed with a one-line reason on stderr, 2 wrong usage.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import signal
 import sys
@@ -14,30 +15,29 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot import bootstrap, evaluation, knowledge, logs, nlu_process
+from bot import logs, nlu_process
 from bot import settings as setting_files
-from bot.domain import keywords
 from bot.domain.errors import BadSetting, NotKnown, WhosentError
-from bot.ledger import clients, migrate, tokens
-from bot.ledger import keys as key_files
-from bot.ledger.book import Ledger
-from bot.services import erase as erasing
-from bot.services import import_files, purge as purging, rotate_keys, sign_in
 from bot.settings import Settings
-from bot.understanding import Understanding
+
+if TYPE_CHECKING:
+    from bot.bootstrap import Built
+    from bot.evaluation import Matcher
+    from bot.ledger.book import Ledger
+    from bot.understanding import Understanding
 
 app = typer.Typer(
     name="whosent",
-    help="The privacy bot of a business-messaging provider. Settings come from WHOSENT_… or .env; see .env.example.",
+    help="The privacy bot of a business-messaging provider. Settings: WHOSENT_… or .env, see .env.example.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -67,25 +67,23 @@ def main() -> None:
     """Run the command line; every error of ours is one line on stderr."""
     logs.set_up()
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        app(prog_name="whosent")
     except (WhosentError, OSError) as error:
         err.print(f"whosent: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @contextmanager
 def _ledger() -> Iterator[Ledger]:
-    store = bootstrap.ledger(setting_files.load())
+    from bot.ledger import keys
+    from bot.ledger.book import Ledger
+
+    settings = setting_files.load().ledger
+    store = Ledger(settings.url, keys.read(settings.keys_file))
     try:
         yield store
     finally:
@@ -101,6 +99,8 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
     """The web process: hooks, client API, desk."""
+    from bot import bootstrap
+
     built = bootstrap.build(setting_files.load())
     _announce(built.settings)
     try:
@@ -112,6 +112,7 @@ def serve(
 @app.command()
 def work() -> None:
     """The worker process: answers, sends, notifies, sweeps, purges."""
+    from bot import bootstrap
     from bot.worker import Worker
 
     built = bootstrap.build(setting_files.load())
@@ -127,7 +128,9 @@ def work() -> None:
 
 
 @nlu_app.command("train")
-def nlu_train(force: Annotated[bool, typer.Option(help="Train even if the data has not changed.")] = False) -> None:
+def nlu_train(
+    force: Annotated[bool, typer.Option(help="Train even if the data has not changed.")] = False,
+) -> None:
     """Train the language model; nothing to do if its data has not changed."""
     result = nlu_process.train(force=force, progress=_line)
     typer.echo(f"{'trained' if result.was_trained else 'unchanged'}: {result.model.name}")
@@ -148,8 +151,12 @@ def nlu_run(
 @app.command("demo")
 def demo_command(
     port: Annotated[int, typer.Option(help="Port of the web pages.")] = 8000,
-    data: Annotated[Path, typer.Option(help="Where the demo keeps its database and keys.")] = Path("var/demo"),
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the phone in the browser.")] = True,
+    data: Annotated[Path, typer.Option(help="Where the demo keeps its database and keys.")] = Path(
+        "var/demo"
+    ),
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the phone in the browser.")
+    ] = True,
 ) -> None:
     """All in one on this machine, with sample clients and messages."""
     from bot.demo import run
@@ -157,7 +164,7 @@ def demo_command(
     run(port=port, folder=data, open_browser=browser, line=_line)
 
 
-def _serve(built: bootstrap.Built, host: str, port: int) -> None:
+def _serve(built: Built, host: str, port: int) -> None:
     import uvicorn
 
     uvicorn.run(
@@ -175,7 +182,9 @@ def _serve(built: bootstrap.Built, host: str, port: int) -> None:
 def _announce(settings: Settings) -> None:
     if settings.egress_allow:
         networks = ", ".join(map(str, settings.egress_allow))
-        err.print(f"whosent: outgoing webhooks may reach {networks} besides public addresses", style="bold yellow")
+        err.print(
+            f"whosent: outgoing webhooks may reach {networks} besides public addresses", style="bold yellow"
+        )
 
 
 def _line(text: str) -> None:
@@ -188,21 +197,29 @@ def _line(text: str) -> None:
 @app.command("migrate")
 def migrate_command() -> None:
     """Bring the schema up to date."""
+    from bot.ledger import migrate
+
     with _ledger() as store:
         migrate.upgrade(store)
     typer.echo("schema is up to date")
 
 
 @keys_app.command("create")
-def keys_create(file: Annotated[Path, typer.Argument(help="Where to write the keys; keep a copy elsewhere.")]) -> None:
+def keys_create(
+    file: Annotated[Path, typer.Argument(help="Where to write the keys; keep a copy elsewhere.")],
+) -> None:
     """Make a keys file. Without it no number in the database can be read or found again."""
-    key_files.create(file)
+    from bot.ledger import keys
+
+    keys.create(file)
     typer.echo(f"keys written to {file}; keep a copy apart from the database")
 
 
 @keys_app.command("rotate")
 def keys_rotate() -> None:
     """Put a new key version in place and seal everything with it."""
+    from bot.services import rotate_keys
+
     settings = setting_files.load()
     with _ledger() as store, _progress("resealing") as progress:
         rotate_keys.rotate(store, settings.ledger.keys_file, progress)
@@ -210,28 +227,46 @@ def keys_rotate() -> None:
 
 
 @import_app.command("clients")
-def import_clients(file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True) -> None:
-    """client_id,legal_name,public_name,website,privacy_url,privacy_email,phone,address,dpo,language,sensitive,webhook_url,contacts"""
+def import_clients(
+    file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True
+) -> None:
+    """Columns: client_id, legal_name, public_name, website, privacy_url, privacy_email, phone, address, dpo,
+    language, sensitive, webhook_url, contacts."""
+    from bot.services import import_files
+
     _import(import_files.import_clients, file, progress)
 
 
 @import_app.command("senders")
-def import_senders(file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True) -> None:
-    """sender,client_id,channel,valid_from,valid_to"""
+def import_senders(
+    file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True
+) -> None:
+    """Columns: sender, client_id, channel, valid_from, valid_to."""
+    from bot.services import import_files
+
     _import(import_files.import_senders, file, progress)
 
 
 @import_app.command("sent")
-def import_sent(file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True) -> None:
-    """message_id,client_id,sender,recipient,sent_at,channel,class,text"""
+def import_sent(
+    file: Annotated[Path, typer.Argument()], progress: Annotated[bool, typer.Option()] = True
+) -> None:
+    """Columns: message_id, client_id, sender, recipient, sent_at, channel, class, text."""
+    from bot.services import import_files
+
     _import(import_files.import_sent, file, progress)
 
 
 def _import(take: Callable[..., Any], file: Path, show: bool) -> None:
     with _ledger() as store, _progress(file.name, show=show) as progress:
-        report = take(store, file, progress, bootstrap.now())
+        report = take(store, file, progress, _now())
     for refusal in report.refused:
-        err.print(f"line {refusal.line}: {refusal.column}: {refusal.reason}", markup=False, highlight=False, soft_wrap=True)
+        err.print(
+            f"line {refusal.line}: {refusal.column}: {refusal.reason}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     typer.echo(
         f"read {report.read}, new {report.new}, changed {report.changed}, unchanged {report.unchanged}, "
         f"refused {len(report.refused)}"
@@ -253,8 +288,10 @@ def _progress(what: str, *, show: bool = True) -> Iterator[Callable[[int, int | 
 @app.command("purge")
 def purge_command(dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False) -> None:
     """Delete what has outlived its period."""
+    from bot.services.purge import purge
+
     with _ledger() as store:
-        counts = purging.purge(store, bootstrap.now(), dry_run=dry_run)
+        counts = purge(store, _now(), dry_run=dry_run)
     for category, count in counts.items():
         typer.echo(f"{category}: {count}")
 
@@ -262,8 +299,10 @@ def purge_command(dry_run: Annotated[bool, typer.Option("--dry-run", help="Count
 @app.command("erase")
 def erase_command(number: Annotated[str, typer.Option("--number", help="The number, in E.164.")]) -> None:
     """Erase everything about a number but its standing opt-outs."""
+    from bot.services.erase import erase
+
     with _ledger() as store:
-        report = erasing.erase(store, number, bootstrap.now())
+        report = erase(store, number, _now())
     for category, count in asdict(report).items():
         typer.echo(f"{category}: {count}")
 
@@ -274,15 +313,19 @@ def erase_command(number: Annotated[str, typer.Option("--number", help="The numb
 @staff_app.command("add")
 def staff_add(
     name: Annotated[str, typer.Argument(help="Name to sign in with.")],
-    role: Annotated[str, typer.Option(click_type=click.Choice(["agent", "lead", "auditor"]))] = "agent",
+    role: Annotated[
+        Literal["agent", "lead", "auditor"], typer.Option(help="What the account may do.")
+    ] = "agent",
 ) -> None:
     """Make a desk account; its password is asked for, or read from the first line of standard input."""
+    from bot.services import sign_in
+
     if sys.stdin.isatty():
         password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
     else:
         password = sys.stdin.readline().rstrip("\n")
     with _ledger() as store:
-        sign_in.create(store, name, role, password, now=bootstrap.now())
+        sign_in.create(store, name, role, password, now=_now())
     typer.echo(f"{name} may sign in at /desk as {role}")
 
 
@@ -291,12 +334,14 @@ def token_add(
     for_: Annotated[str, typer.Option("--for", help="A client's id, feed or gate.")],
 ) -> None:
     """Make a token; it is shown once. A client's answers for its own only."""
+    from bot.ledger import clients, tokens
+
     with _ledger() as store, store.write() as book:
         right = tokens.Right(for_) if for_ in ("feed", "gate") else tokens.Right.CLIENT
         client = clients.find(book, for_) if right is tokens.Right.CLIENT else None
         if right is tokens.Right.CLIENT and client is None:
             raise NotKnown(f"no client {for_}")
-        token = tokens.add(book, for_, right, client=client, now=bootstrap.now())
+        token = tokens.add(book, for_, right, client=client, now=_now())
     typer.echo(token)
 
 
@@ -304,6 +349,8 @@ def token_add(
 def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")]) -> None:
     """Make a new webhook secret for a client; it is shown once."""
     import base64
+
+    from bot.ledger import clients
 
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     with _ledger() as store, store.write() as book:
@@ -316,9 +363,13 @@ def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")
 
 @channels_app.command("check")
 def channels_check(
-    register: Annotated[bool, typer.Option("--register", help="Also set hooks and callbacks at the providers.")] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="Also set hooks and callbacks at the providers.")
+    ] = False,
 ) -> None:
     """Try the credentials, hooks and callbacks of every channel set up."""
+    from bot import bootstrap
+
     open_channels = bootstrap.channels(setting_files.load())
     if not open_channels:
         raise BadSetting("no channel is set up; see .env.example")
@@ -337,6 +388,8 @@ def policy_check(
     file: Annotated[Path | None, typer.Argument(help="The policy's text; default: POLICY_FILE.")] = None,
 ) -> None:
     """Hold the facts against the policy's text and list those to look at again."""
+    from bot import knowledge
+
     settings = setting_files.load()
     path = file or settings.policy_file
     if path is None:
@@ -360,6 +413,8 @@ def understand_command(
     language: Annotated[str, typer.Option(help="auto, or two letters.")] = "auto",
 ) -> None:
     """Read messages from standard input, one a line; print what the bot makes of each, as JSON lines."""
+    from bot import evaluation
+
     with _reader(no_nlu) as (matcher, model):
         for said in evaluation.understand_lines(sys.stdin, matcher, model, language):
             typer.echo(json.dumps(said, ensure_ascii=False))
@@ -372,6 +427,8 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Measure the understanding on labelled messages."""
+    from bot import evaluation
+
     with _reader(no_nlu) as (matcher, model):
         report = evaluation.evaluate(file, matcher, model)
     if as_json:
@@ -383,7 +440,10 @@ def evaluate_command(
 
 
 @contextmanager
-def _reader(no_nlu: bool) -> Iterator[tuple[evaluation.Matcher, Understanding | None]]:
+def _reader(no_nlu: bool) -> Iterator[tuple[Matcher, Understanding | None]]:
+    from bot.domain import keywords
+    from bot.understanding import Understanding
+
     settings = setting_files.load()
     matcher = partial(keywords.match, words=keywords.load_words(settings.data_dir / "keywords.toml"))
     if no_nlu:
@@ -399,7 +459,9 @@ def _reader(no_nlu: bool) -> Iterator[tuple[evaluation.Matcher, Understanding | 
 
 @data_app.command("check")
 def data_check(
-    against: Annotated[list[Path] | None, typer.Option(help="Refuse lines that stand in this file or folder.")] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Refuse lines that stand in this file or folder.")
+    ] = None,
 ) -> None:
     """Count the training data, bound what the lines of an intent share, refuse lines of files given."""
     from bot import training_data
@@ -414,13 +476,15 @@ def data_check(
 
 @app.command("chat")
 def chat_command(
-    as_: Annotated[str, typer.Option("--as", help="A number in E.164, or a Telegram user id.")] = "+48500100200",
-    channel: Annotated[str, typer.Option(click_type=click.Choice(["sms", "whatsapp", "telegram"]))] = "sms",
-    to: Annotated[str, typer.Option(help="The address written to; default: the demo's first sender number.")] = "",
+    as_: Annotated[
+        str, typer.Option("--as", help="A number in E.164, or a Telegram user id.")
+    ] = "+48500100200",
+    channel: Annotated[Literal["sms", "whatsapp", "telegram"], typer.Option(help="How.")] = "sms",
+    to: Annotated[
+        str, typer.Option(help="The address written to; default: the demo's first sender number.")
+    ] = "",
 ) -> None:
     """Talk to the bot in the terminal, through the whole pipeline, on the demo's data."""
     from bot.demo import chat
 
     chat(person=as_, channel=channel, to=to, line=_line)
-
-

@@ -173,7 +173,12 @@ def _serve(built: Built, port: int, password: str, open_browser: bool, line: Lin
 
     server = uvicorn.Server(
         uvicorn.Config(
-            built.web(), host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False,
+            built.web(),
+            host="127.0.0.1",
+            port=port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
             timeout_graceful_shutdown=3,
         )
     )
@@ -209,5 +214,3 @@ def _must_be_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise BadSetting(f"port {port} is taken; try --port") from None
-
-

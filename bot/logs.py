@@ -38,13 +38,20 @@ def set_up(*, level: int = logging.INFO) -> None:
     )
     logging.basicConfig(handlers=[_Bare()], level=logging.WARNING, force=True)
     # Their INFO lines carry addresses with tokens in them (python-telegram-bot's URLs, httpx).
-    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "telegram", "urllib3", "twilio", "uvicorn.access"):
+    for name in (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "telegram",
+        "urllib3",
+        "twilio",
+        "uvicorn.access",
+    ):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def only_allowed(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def only_allowed(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop what is not on the list, and cover what looks like a number or an address."""
     return {key: _covered(value) for key, value in event.items() if key in ALLOWED}
 

@@ -16,7 +16,17 @@ from bot.domain.errors import BadSetting
 
 PREFIX = "WHOSENT_"
 MIN_SECRET = 16  #: characters; below it a secret is guessed, not kept
-EXAMPLES = ("change-me", "changeme", "example", "secret", "password", "your-", "xxxx", "0000000000000000", "<")
+EXAMPLES = (
+    "change-me",
+    "changeme",
+    "example",
+    "secret",
+    "password",
+    "your-",
+    "xxxx",
+    "0000000000000000",
+    "<",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +101,15 @@ class Settings:
 class _Environment(BaseSettings):
     """The variables, each with its help. `bot.settings.load` is the only reader."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", env_ignore_empty=True
+    )
 
     database_url: str = Field("sqlite:///var/whosent.db", description="SQLAlchemy URL of the ledger")
     redis_url: SecretStr = Field(SecretStr(""), description="redis://…; empty: in memory")
-    public_url: str = Field("http://127.0.0.1:8000", description="how providers reach this host, no slash at the end")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="how providers reach this host, no slash at the end"
+    )
     keys_file: Path = Field(Path("var/keys.json"), description="number keys, kept outside the database")
     nlu_url: str = Field("http://127.0.0.1:5005", description="address of the language model's process")
     nlu_secret: SecretStr = Field(SecretStr(""), description="shared with the language model's process")

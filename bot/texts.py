@@ -75,7 +75,13 @@ class Texts:
         return frozenset(names) - set(self.provider.slots) - {"brand"}
 
     def say(
-        self, key: str, language: str, medium: Medium, arguments: Mapping[str, Any] | None = None, *, prefix: bool = True
+        self,
+        key: str,
+        language: str,
+        medium: Medium,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        prefix: bool = True,
     ) -> str:
         """The text of a key. Raises NotKnown for a key that is not there.
 

@@ -38,7 +38,9 @@ class Findings:
     faults: tuple[str, ...]
 
     def table(self) -> Table:
-        table = Table("intent", "lines", "begin alike", "most often with", title="Training data", title_justify="left")
+        table = Table(
+            "intent", "lines", "begin alike", "most often with", title="Training data", title_justify="left"
+        )
         for intent, count in sorted(self.lines.items()):
             share, opening = self.alike[intent]
             table.add_row(intent, str(count), f"{share:.1%}", opening)

@@ -56,7 +56,8 @@ class Worker:
         if isinstance(telegram, Telegram) and not telegram.routes:
             loops += [("telegram", lambda: self._poll(telegram))]
         self._threads = [
-            threading.Thread(target=self._keep, args=(name, loop), name=name, daemon=True) for name, loop in loops
+            threading.Thread(target=self._keep, args=(name, loop), name=name, daemon=True)
+            for name, loop in loops
         ]
 
     def start(self) -> None:

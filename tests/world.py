@@ -89,7 +89,13 @@ class Phone(Simulator):
 class World:
     """Somebody's phone on one side, the house on the other."""
 
-    def __init__(self, ledger: Ledger, clock: object, folder: Path, known: Mapping[str, tuple[str, float]] | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: object,
+        folder: Path,
+        known: Mapping[str, tuple[str, float]] | None = None,
+    ) -> None:
         self.clock = clock
         self.model = Script(known or {})
         self.phone = Phone()
@@ -118,7 +124,15 @@ class World:
     def now(self) -> datetime:
         return self.clock()  # type: ignore[operator,no-any-return]
 
-    def sent(self, client: str, sender: str, *, to: str = ALA, ago: timedelta = timedelta(hours=1), message_class: str = "marketing") -> str:
+    def sent(
+        self,
+        client: str,
+        sender: str,
+        *,
+        to: str = ALA,
+        ago: timedelta = timedelta(hours=1),
+        message_class: str = "marketing",
+    ) -> str:
         """A client sent a message through the provider."""
         message_id = f"m{next(self._ids)}"
         at = (self.now - ago).isoformat()
@@ -130,7 +144,9 @@ class World:
         assert not report.refused, report.refused
         return message_id
 
-    def inbound(self, text: str, *, as_: str = ALA, to: str = SHOP_NUMBER, medium: Medium = Medium.SMS, **more: object) -> Inbound:
+    def inbound(
+        self, text: str, *, as_: str = ALA, to: str = SHOP_NUMBER, medium: Medium = Medium.SMS, **more: object
+    ) -> Inbound:
         address = Address("simulator", "demo", medium, as_, to)
         number = more.pop("provider_id", None) or f"in-{next(self._ids)}"
         return Inbound(

@@ -30,7 +30,9 @@ class Book:
     keys: Keys = field(repr=False)
     dialect: str
 
-    def run(self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None) -> Result[Any]:
+    def run(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> Result[Any]:
         return self.connection.execute(statement, values)
 
     def rows(self, statement: Executable) -> Sequence[RowMapping]:
@@ -93,7 +95,10 @@ def _sqlite_engine(url: str) -> Engine:
         raise BadSetting("SQLite needs a file: processes share the ledger")
     Path(place).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, pool_size=POOL, max_overflow=8
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        pool_size=POOL,
+        max_overflow=8,
     )
 
     @event.listens_for(engine, "connect")

@@ -128,7 +128,14 @@ def set_state(book: Book, case: int, state: str, *, now: datetime) -> None:
 
 
 def note(
-    book: Book, case: int, *, author: str, body: str, at: datetime, staff: int | None = None, inbox: int | None = None
+    book: Book,
+    case: int,
+    *,
+    author: str,
+    body: str,
+    at: datetime,
+    staff: int | None = None,
+    inbox: int | None = None,
 ) -> None:
     """Add a line to the case's file."""
     book.run(

@@ -97,7 +97,13 @@ def ask(book: Book, conversation: int, asked: Asked | None) -> None:
 
 
 def settle(
-    book: Book, conversation: int, *, asked: Asked | None, memory: Mapping[str, Any], language: str, now: datetime
+    book: Book,
+    conversation: int,
+    *,
+    asked: Asked | None,
+    memory: Mapping[str, Any],
+    language: str,
+    now: datetime,
 ) -> None:
     """Keep what a turn leaves: the open question, the topic's memory, the language spoken."""
     asked_enc = None if asked is None else book.seal(_ASKED, _asked_text(asked))
@@ -152,9 +158,7 @@ def keep_stop(book: Book, conversation: int, stop: Mapping[str, Any], *, now: da
 
 def drop_stop(book: Book, conversation: int) -> None:
     book.run(
-        update(table)
-        .where(table.c.id == conversation)
-        .values(stop_waiting_enc=None, stop_waiting_until=None)
+        update(table).where(table.c.id == conversation).values(stop_waiting_enc=None, stop_waiting_until=None)
     )
 
 
@@ -163,7 +167,9 @@ def waiting(book: Book, *, staff: int | None = None) -> list[Conversation]:
     wanted = table.c.owner == Owner.WAITING.value
     if staff is not None:
         wanted = wanted | (table.c.claimed_by == staff)
-    rows = book.rows(select(table).where(wanted).order_by(table.c.waiting_since.is_(None), table.c.waiting_since))
+    rows = book.rows(
+        select(table).where(wanted).order_by(table.c.waiting_since.is_(None), table.c.waiting_since)
+    )
     return [_read(book, row) for row in rows]
 
 
@@ -175,7 +181,9 @@ def _read(book: Book, row: RowMapping) -> Conversation:
     place = book.keys.unseal_json(_ADDRESS, row["address_enc"])
     return Conversation(
         id=row["id"],
-        address=Address(row["provider"], row["account"], Medium(row["medium"]), place["person"], place["ours"]),
+        address=Address(
+            row["provider"], row["account"], Medium(row["medium"]), place["person"], place["ours"]
+        ),
         person=row["person"],
         level=Level(row["level"]),
         level_until=row["level_until"],

@@ -80,7 +80,13 @@ def claim(book: Book, *, now: datetime, limit: int = 10) -> list[Forward]:
 
 
 def settle(
-    book: Book, forward: Forward, state: str, *, now: datetime, code: str = "", ready_at: datetime | None = None
+    book: Book,
+    forward: Forward,
+    state: str,
+    *,
+    now: datetime,
+    code: str = "",
+    ready_at: datetime | None = None,
 ) -> None:
     """state: sent or failed end it, ready comes back at `ready_at`."""
     values: dict[str, Any] = {"state": state, "code": code[:40], "lease": None, "lease_until": None}

@@ -125,9 +125,7 @@ def read(path: Path) -> Keys:
     """Read a keys file. Raises BadSetting with what is wrong with it."""
     content = _content(path)
     try:
-        pairs = {
-            name: (_key(pair["find"]), _key(pair["seal"])) for name, pair in content["keys"].items()
-        }
+        pairs = {name: (_key(pair["find"]), _key(pair["seal"])) for name, pair in content["keys"].items()}
         if content["current"] not in pairs:
             raise KeyError("current")
         return Keys(content["current"], pairs, _key(content["mark"]))

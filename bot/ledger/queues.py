@@ -240,7 +240,14 @@ def texts_of(book: Book, conversation: int, *, limit: int = 200) -> list[tuple[s
         .limit(limit)
     )
     lines = [
-        (r["received_at"], 0, r["id"], "person", book.keys.unseal_json(_BODY_IN, r["body_enc"])["text"], r["state"])
+        (
+            r["received_at"],
+            0,
+            r["id"],
+            "person",
+            book.keys.unseal_json(_BODY_IN, r["body_enc"])["text"],
+            r["state"],
+        )
         for r in came
     ]
     lines += [
@@ -347,9 +354,7 @@ def settle_outbox(
         values["ready_at"] = ready_at
     if state not in ("ready", "unknown"):
         values["settled_at"] = now
-    book.run(
-        update(outbox).where(outbox.c.id == message.id, outbox.c.lease == message.lease).values(values)
-    )
+    book.run(update(outbox).where(outbox.c.id == message.id, outbox.c.lease == message.lease).values(values))
 
 
 def report(book: Book, outbox_id: int | None, provider_id: str, delivery: Delivery, code: str) -> int | None:

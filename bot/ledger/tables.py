@@ -87,7 +87,9 @@ clients = Table(
     Column("privacy_url", String(300), nullable=False, server_default=""),
     Column("language", String(2), nullable=False, server_default="pl"),
     Column("is_sensitive", Boolean, nullable=False, server_default=text("false")),
-    Column("card_enc", LargeBinary, nullable=False, comment="privacy_email, phone, address, dpo, webhook_url"),
+    Column(
+        "card_enc", LargeBinary, nullable=False, comment="privacy_email, phone, address, dpo, webhook_url"
+    ),
     Column("webhook_secret_enc", LargeBinary),
     _at("changed_at"),
 )
@@ -381,7 +383,9 @@ forwards = Table(
     Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
     Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
     Column("way", String(8), nullable=False),
-    Column("event", String(40), nullable=False, unique=True, comment="webhook-id, the same over every attempt"),
+    Column(
+        "event", String(40), nullable=False, unique=True, comment="webhook-id, the same over every attempt"
+    ),
     Column("body_enc", LargeBinary, nullable=False),
     Column("state", String(10), nullable=False),
     Column("tries", SmallInteger, nullable=False, server_default="0"),

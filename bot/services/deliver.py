@@ -31,12 +31,12 @@ LOOK_UP_AFTER = timedelta(seconds=20)  #: a provider lists a message a little af
 MUTE_FOR_HUMAN = frozenset({"reply", "notice"})
 
 
-def deliver(
-    house: House, channels: Mapping[str, Channel], *, now: datetime, limit: int = 1
-) -> int:
+def deliver(house: House, channels: Mapping[str, Channel], *, now: datetime, limit: int = 1) -> int:
     """Claim and send up to `limit` messages, one a conversation. Returns how many were claimed."""
     with house.ledger.write() as book:
-        claimed = [(row, *_checked(book, row, now)) for row in queues.claim_outbox(book, now=now, limit=limit)]
+        claimed = [
+            (row, *_checked(book, row, now)) for row in queues.claim_outbox(book, now=now, limit=limit)
+        ]
     for row, conversation, may_go in claimed:
         if may_go:
             _send(house, channels, row, conversation, now)
@@ -103,7 +103,9 @@ def _found(channel: Channel, message: Outgoing, row: Waiting) -> Taken | None:
     return channel.find(message, row.tried_at or row.created_at)
 
 
-def _failed(house: House, row: Waiting, conversation: Conversation, failure: SendFailed, now: datetime) -> None:
+def _failed(
+    house: House, row: Waiting, conversation: Conversation, failure: SendFailed, now: datetime
+) -> None:
     log.warning(
         "not sent",
         message=row.id,
@@ -120,7 +122,9 @@ def _failed(house: House, row: Waiting, conversation: Conversation, failure: Sen
         _settle(house, row, "unknown", now, code=failure.code, ready_at=now + LOOK_UP_AFTER)
         return
     if failure.retryable and row.tries < MAX_TRIES:
-        wait = failure.retry_after or BACK_OFF[min(row.tries - 1, len(BACK_OFF) - 1)] * random.uniform(0.8, 1.2)
+        wait = failure.retry_after or BACK_OFF[min(row.tries - 1, len(BACK_OFF) - 1)] * random.uniform(
+            0.8, 1.2
+        )
         _settle(house, row, "ready", now, code=failure.code, ready_at=now + timedelta(seconds=wait))
         return
     _settle(house, row, "failed", now, code=failure.code)

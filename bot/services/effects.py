@@ -23,7 +23,14 @@ Ended = tuple[str, dict[str, Any]]
 
 
 def carry_out(
-    house: House, book: Book, conversation: Conversation, turn: Turn, *, message: int, name: str, arguments: Mapping[str, Any]
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    turn: Turn,
+    *,
+    message: int,
+    name: str,
+    arguments: Mapping[str, Any],
 ) -> Ended:
     """Carry out one effect. Returns its end, one of `EFFECTS[name]`, and arguments for the reply."""
     return _FUNCTIONS[name](house, book, conversation, turn, message, dict(arguments))
@@ -34,7 +41,12 @@ def _opt_out(
 ) -> Ended:
     by = turn.wish.by
     cause = Cause(
-        message, turn.text, f"{by}:{turn.wish.intent}", (0, 0), "model" if by == "model" else by, turn.received_at,
+        message,
+        turn.text,
+        f"{by}:{turn.wish.intent}",
+        (0, 0),
+        "model" if by == "model" else by,
+        turn.received_at,
         turn.language,
     )
     end = opt_out(
@@ -120,9 +132,7 @@ def _hand_back(
     return "done", {}
 
 
-_FUNCTIONS: Mapping[
-    str, Callable[[House, Book, Conversation, Turn, int, dict[str, Any]], Ended]
-] = {
+_FUNCTIONS: Mapping[str, Callable[[House, Book, Conversation, Turn, int, dict[str, Any]], Ended]] = {
     "opt_out": _opt_out,
     "ask_start_code": _ask_start_code,
     "open_case": _open_case,

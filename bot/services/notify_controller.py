@@ -38,7 +38,10 @@ GONE = 410  #: the client takes no more
 def notify(house: House, egress: Egress, mail: MailSettings, *, now: datetime, limit: int = 10) -> int:
     """Send what is due. Returns how many were in hand."""
     with house.ledger.write() as book:
-        due = [(f, clients.card(book, f.client), clients.webhook_secret(book, f.client)) for f in forwards.claim(book, now=now, limit=limit)]
+        due = [
+            (f, clients.card(book, f.client), clients.webhook_secret(book, f.client))
+            for f in forwards.claim(book, now=now, limit=limit)
+        ]
     for forward, client, secret in due:
         _send(house, egress, mail, forward, client, secret, now)
     return len(due)

@@ -28,7 +28,9 @@ from bot.services import look_up_sender
 from bot.services.contracts import House
 
 RECEIPT_LASTS = timedelta(hours=24)
-RECEIPT_LASTS_US = timedelta(minutes=5)  #: 47 CFR 64.1200(a)(12): a confirmation later than that needs consent
+RECEIPT_LASTS_US = timedelta(
+    minutes=5
+)  #: 47 CFR 64.1200(a)(12): a confirmation later than that needs consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,13 @@ def opt_out(
     Returns `done`, `again` (it stood before: recorded, silent) or `no_number` (kept for 24 hours).
     """
     if conversation.person is None:
-        stop = {"scope": scope.value, "sender": sender, "text": cause.text, "rule": cause.rule, "span": cause.span}
+        stop = {
+            "scope": scope.value,
+            "sender": sender,
+            "text": cause.text,
+            "rule": cause.rule,
+            "span": cause.span,
+        }
         conversations.keep_stop(book, conversation.id, stop, now=now)
         return "no_number"
     coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
@@ -222,7 +230,9 @@ def _receipt(
     )
 
 
-def needs_number(house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime) -> None:
+def needs_number(
+    house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime
+) -> None:
     """Tell a chat without a number that the STOP waits for it, with the way to give it."""
     language = house.language(cause.language or conversation.language)
     asks_contact = conversation.address.medium is Medium.TELEGRAM

@@ -241,7 +241,9 @@ def _provider_stop(
         candidates, _ = look_up_sender.candidates_for_stop(
             book, person=conversation.person, ours=conversation.address.ours, now=now
         )
-        provider_cause = Cause(cause.message, cause.text, "provider:stop", (0, 0), cause.signature, cause.received_at)
+        provider_cause = Cause(
+            cause.message, cause.text, "provider:stop", (0, 0), cause.signature, cause.received_at
+        )
         take_provider_stop(book, conversation, candidates, cause=provider_cause, now=now)
     return _SETTLED
 
@@ -296,5 +298,3 @@ def _slots(verdict: Verdict) -> dict[str, str]:
     if verdict.scope:
         slots["scope"] = verdict.scope.value
     return slots
-
-

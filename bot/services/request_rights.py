@@ -57,7 +57,13 @@ def forward(
         return Forwarded(case, "again")
     card = clients.card(book, client)
     ways = house.ways_to_clients or {}
-    way = "webhook" if card.webhook_url and ways.get("webhook") else "mail" if card.privacy_email and ways.get("mail") else None
+    way = (
+        "webhook"
+        if card.webhook_url and ways.get("webhook")
+        else "mail"
+        if card.privacy_email and ways.get("mail")
+        else None
+    )
     if way is None or conversation.person is None:
         return Forwarded(case, None)
     forwards.put(
@@ -81,5 +87,3 @@ def forward(
     )
     cases.set_state(book, case.id, "forwarded", now=now)
     return Forwarded(case, way)
-
-

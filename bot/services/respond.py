@@ -45,7 +45,9 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
     unread = [m for m in claimed if owners[m.id] is Owner.BOT and not m.wishes and m.kind is Kind.TEXT]
     readings: dict[int, Reading | None] = {}
     if unread:
-        readings = dict(zip((m.id for m in unread), house.understanding.read([m.text for m in unread]), strict=True))
+        readings = dict(
+            zip((m.id for m in unread), house.understanding.read([m.text for m in unread]), strict=True)
+        )
     for message in claimed:
         try:
             with house.ledger.write() as book:
@@ -168,7 +170,13 @@ def _answer(
         outcome = topics[wish.intent](turn, Reads(book, house))
         for effect in outcome.do:
             end, filled = carry_out(
-                house, book, conversation, turn, message=message.id, name=effect.name, arguments=effect.arguments
+                house,
+                book,
+                conversation,
+                turn,
+                message=message.id,
+                name=effect.name,
+                arguments=effect.arguments,
             )
             facts[effect.name] = end
             key = effect.replies[end]
@@ -196,7 +204,9 @@ def _language(
     is_keyword = all(w.by in ("keyword", "option") for w in wishes)
     if is_keyword and conversation.language is None:
         return house.language(languages.detect(message.text) or current)
-    return house.language(languages.choose(message.text, current, house.texts.languages, is_keyword=is_keyword))
+    return house.language(
+        languages.choose(message.text, current, house.texts.languages, is_keyword=is_keyword)
+    )
 
 
 def _text(
@@ -325,7 +335,9 @@ def _say_limited(
     text = house.texts.say("limit.reached", language, conversation.address.medium)
     queues.put(
         book,
-        queues.Draft(conversation=conversation.id, kind="notice", text=text, key="limit.reached", cause=message.id),
+        queues.Draft(
+            conversation=conversation.id, kind="notice", text=text, key="limit.reached", cause=message.id
+        ),
         now=now,
     )
     conversations.mark(book, conversation.id, limited_at=now)
@@ -354,5 +366,3 @@ def _put_aside(house: House, message: queues.Received, now: datetime) -> None:
         escalate.hand_over(book, conversation)
         queues.poison(book, message, now=now)
         log.error("poisoned", message=message.id)
-
-

@@ -199,4 +199,3 @@ def test_the_privacy_notice_comes_with_the_first_answer_only(world: World) -> No
 def _first_conversation(world: World) -> int:
     with world.house.ledger.read() as book:
         return int(book.scalar(select(conversations.c.id)))
-

@@ -110,7 +110,10 @@ class System:
             "sent_at": (datetime.now(UTC) - timedelta(minutes=5)).isoformat(), "channel": "sms", "class": "marketing",
         }  # fmt: skip
         answer = httpx2.post(
-            f"{self.url}/v1/sent", json=[row], headers={"Authorization": f"Bearer {GATE_TOKEN}"}, trust_env=False
+            f"{self.url}/v1/sent",
+            json=[row],
+            headers={"Authorization": f"Bearer {GATE_TOKEN}"},
+            trust_env=False,
         )
         assert answer.status_code == 200, answer.text
         assert not answer.json().get("refused"), answer.text
@@ -129,7 +132,9 @@ def model() -> Path:
 
 
 @pytest.fixture(scope="session", params=["sqlite alone", "postgresql and redis"])
-def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[System]:
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model: Path
+) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("deployment")
     with contextlib.ExitStack() as stack:
         if request.param == "sqlite alone":

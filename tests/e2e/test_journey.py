@@ -89,7 +89,9 @@ def test_the_same_over_smsapi(deployment: System) -> None:
     person = somebody()
     deployment.sent("shop", SHOP_NUMBER, to=person)
     hook = f"{deployment.url}/hooks/smsapi/mo?k={SMSAPI_SECRET}"
-    reply = deployment.smsapi.post_message(hook, "kto to wyslal?", sms_from=person[1:], sms_to=SHOP_NUMBER[1:])
+    reply = deployment.smsapi.post_message(
+        hook, "kto to wyslal?", sms_from=person[1:], sms_to=SHOP_NUMBER[1:]
+    )
     assert (reply.status, reply.body) == (200, b"OK")
     wait_for(deployment.smsapi, "to", person, "Agrest Moda")
     deployment.smsapi.post_message(hook, "STOP", sms_from=person[1:], sms_to=SHOP_NUMBER[1:])
@@ -122,7 +124,12 @@ def test_while_the_model_is_down_what_needs_none_works_and_the_rest_is_read_late
     nlu_port = deployment.environment["WHOSENT_NLU_URL"].rpartition(":")[2]
     deployment.stop("nlu")
     try:
-        for text, answer in (("STOP", "nie wysle"), ("START", "START "), ("POMOC", "1="), ("CZLOWIEK", "przejmie")):
+        for text, answer in (
+            ("STOP", "nie wysle"),
+            ("START", "START "),
+            ("POMOC", "1="),
+            ("CZLOWIEK", "przejmie"),
+        ):
             person = somebody()
             if text == "START":
                 deployment.twilio.post_inbound(url, "STOP", from_=person)
