@@ -102,11 +102,12 @@ def ensure_environment(progress: Progress = _quiet) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     python = _find_python(uv)
     progress("language model: laying its environment (2.5 GB)")
+    shutil.rmtree(VENV, ignore_errors=True)
     if uv:
-        _do([uv, "venv", "--quiet", "--clear", "--python", python, str(VENV)])
+        _do([uv, "venv", "--quiet", "--python", python, str(VENV)])
         _do([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(PYTHON), str(LOCK)])
     else:
-        _do([python, "-m", "venv", "--clear", str(VENV)])
+        _do([python, "-m", "venv", str(VENV)])
         _do(
             [str(PYTHON), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(LOCK)]
         )
@@ -130,11 +131,11 @@ def train(force: bool = False, progress: Progress = _quiet) -> TrainResult:
 
     force: train even so. progress: called with one line for each step. Raises NoPython, NluFailed.
     """
+    ensure_environment(progress)
     name = model_hash()
     model = MODELS / f"{name}.tar.gz"
     if model.exists() and not force:
         return TrainResult(model, was_trained=False, seconds=0.0)
-    ensure_environment(progress)
     progress("language model: training")
     started = time.monotonic()
     MODELS.mkdir(exist_ok=True)
