@@ -38,6 +38,7 @@ MATCHER_VERSION = "1"  # stands in the evidence of an opt-out; raise it with eve
 MOST_WORDS_OF_A_KEYWORD = 12
 MOST_WORDS_OF_A_HEAD = 4  # before a sender's name or a thing
 LONGEST_KEY = 40
+LONGEST_CODE = 6  # digits
 LONGEST_SENDER = 30  # characters; client names are no longer (CONTRACT.md)
 
 
@@ -218,18 +219,21 @@ def _with_rest(
     keyword: Keyword, head: list[Word], rest: list[Word], end_mark: str, text: str, words: Words
 ) -> Verdict | None:
     """Read what follows a keyword: a thing (« STOP SMS »), all, a sender's name, a code."""
-    if keyword.intent == "opt_in" and len(rest) == 1 and rest[0].text.isdecimal() and len(rest[0].text) <= 6:
-        return replace(_verdict(keyword, "code", head + rest), code=rest[0].text)
     if keyword.intent not in ("opt_out", "opt_in"):
         return None
     texts = [word.text for word in rest]
+    code = texts[-1] if texts[-1].isdecimal() and len(texts[-1]) <= LONGEST_CODE else None
+    if keyword.intent == "opt_in" and code and words.option_words.issuperset(texts[:-1]):
+        return replace(_verdict(keyword, "code", head + rest), code=code)
     if all(_adds_no_name(t, keyword, words) for t in texts):
         if texts[-1] in words.prepositions:
             return None
         verdict = _verdict(keyword, "thing", head + rest)
         return replace(verdict, scope=Scope.ALL) if not words.everything.isdisjoint(texts) else verdict
     if not keyword.takes_sender:
-        return None
+        # « cancel it » may be about an appointment
+        verdict = _verdict(keyword, "thing", head + rest)
+        return replace(verdict, act=Act.ASK) if words.pronouns.issuperset(texts) else None
     lead = words.things | words.prepositions | words.pronouns
     start = next((n for n, t in enumerate(texts) if t not in lead), 0)
     return _named(keyword, head, rest, rest[start:], end_mark, text, words)
@@ -253,12 +257,9 @@ def _named(
     """Read « STOP SHOPXYZ », « STOP:Shop », « wypisz mnie z Shop »; ordinary talk after STOP is no name."""
     typed = text[name[0].start : name[-1].end].strip()
     texts = [word.text for word in name]
-    if (
-        len(name) > 3
-        or len(typed) > LONGEST_SENDER
-        or end_mark == "?"
-        or any(w.mark != " " for w in name[1:])
-    ):
+    is_number = all(t.isdecimal() for t in texts)
+    sentences = any(w.mark != " " and text[w.start - 1].isspace() for w in name[1:])
+    if len(typed) > LONGEST_SENDER or end_mark == "?" or sentences or (len(name) > 3 and not is_number):
         return None
     if not words.no_senders.isdisjoint(texts) or not words.everything.isdisjoint(texts):
         return None
@@ -267,15 +268,16 @@ def _named(
     if rest[0].mark == "." and not joined:
         return None  # « Stop. Jan »: the next sentence is no sender
     verdict = replace(_verdict(keyword, "named", head + rest), scope=Scope.NAMED, sender=typed)
-    if all(t.isdecimal() for t in texts):
+    if is_number:
         return replace(verdict, act=Act.ASK)  # a sender, an order, a code? nobody can tell
-    if joined or all(_looks_like_name(text[w.start : w.end]) for w in name):
+    one_word = not any(c.isspace() for c in typed)
+    if (joined and one_word) or all(_looks_like_name(text[w.start : w.end]) for w in name):
         return verdict
     if texts[0].endswith("ing"):
         return None  # « stop crying »
     # « stop shopxyz » can mean nothing else; « wypisz fakturę » and « start school » can
     only_stops = keyword.intent == "opt_out" and keyword.language is None
-    return verdict if only_stops and len(name) == len(rest) == 1 else replace(verdict, act=Act.ASK)
+    return verdict if only_stops and one_word and len(name) == len(rest) else replace(verdict, act=Act.ASK)
 
 
 def _looks_like_name(typed: str) -> bool:
