@@ -188,7 +188,7 @@ def _announce(settings: Settings) -> None:
 
 
 def _line(text: str) -> None:
-    err.print(text, markup=False, highlight=False)
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 # --- the store ---------------------------------------------------------------------------------------
