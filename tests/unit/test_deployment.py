@@ -306,7 +306,9 @@ def committed(*under: str) -> list[str]:
     return [name for name in listed.stdout.decode().split("\0") if name]
 
 
-@pytest.mark.parametrize("halves", ["see /|work/a", "cd /|root/x", "--|index-url x", "/|home/ann/x", "--|find-links x"])
+@pytest.mark.parametrize(
+    "halves", ["see /|work/a", "cd /|root/x", "in /|home/ann/x", "--|index-url x", "--|find-links x"]
+)
 def test_what_is_of_one_machine_is_seen(halves: str) -> None:
     assert STRANGE.search(halves.replace("|", ""))
 
