@@ -1,0 +1,137 @@
+"""Find and remove what has been kept long enough. How long that is, domain.retention says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, exists, func, or_, select, tuple_, update
+
+from bot.domain.retention import Category
+from bot.ledger.book import Book
+from bot.ledger.tables import (
+    cases,
+    codes,
+    conversations,
+    counts,
+    evidence,
+    inbox,
+    opt_outs,
+    outbox,
+    people,
+    sent,
+    sessions,
+    templates,
+    tokens,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Rows of a table that are due before a moment: deleted, or only some columns emptied (`blanks`)."""
+
+    table: Table
+    is_due: Callable[[datetime], ColumnElement[bool]]
+    blanks: tuple[str, ...] = ()
+
+
+def _refers(column: Any, to: Any) -> ColumnElement[bool]:
+    return exists(select(1).where(column == to))
+
+
+_SETTLED_OUT = ("sent", "failed", "cancelled", "expired")
+_IS_OPEN_CASE = exists(select(1).where(cases.c.conversation == conversations.c.id, cases.c.state != "closed"))
+_HAS_NEWS = exists(select(1).where(inbox.c.conversation == conversations.c.id, inbox.c.state == "new"))
+_HAS_MEMORY = conversations.c.memory_enc.is_not(None) | conversations.c.asked_enc.is_not(None)
+_IS_EVIDENCE = _refers(opt_outs.c.evidence, evidence.c.id) | _refers(opt_outs.c.lifted_by, evidence.c.id)
+_IS_SOMEBODY = or_(
+    *(
+        _refers(table.c.person, people.c.id)
+        for table in (sent, conversations, opt_outs, evidence, codes, cases)
+    )
+)
+
+STEPS: Mapping[Category, tuple[Step, ...]] = {
+    Category.TEXTS: (
+        Step(inbox, lambda before: (inbox.c.received_at < before) & (inbox.c.state != "new")),
+        Step(outbox, lambda before: (outbox.c.created_at < before) & outbox.c.state.in_(_SETTLED_OUT)),
+    ),
+    Category.EVIDENCE_TEXTS: (
+        Step(
+            evidence,
+            lambda before: (evidence.c.received_at < before) & evidence.c.text_key_enc.is_not(None),
+            blanks=("text_key_enc", "text_enc"),
+        ),
+    ),
+    Category.TURN_MEMORY: (
+        Step(
+            conversations,
+            lambda before: (conversations.c.last_at < before) & _HAS_MEMORY,
+            blanks=("memory_enc", "asked_enc"),
+        ),
+    ),
+    Category.WAITING_STOPS: (
+        Step(
+            conversations,
+            lambda before: conversations.c.stop_waiting_until <= before,
+            blanks=("stop_waiting_enc", "stop_waiting_until"),
+        ),
+    ),
+    Category.CODES: (Step(codes, lambda before: (codes.c.expires_at < before) | (codes.c.used_at < before)),),
+    Category.COUNTS: (Step(counts, lambda before: counts.c.expires_at <= before),),
+    Category.SENT: (Step(sent, lambda before: sent.c.sent_at < before),),
+    Category.TEMPLATES: (
+        Step(
+            templates,
+            lambda before: (templates.c.last_seen_at < before) & ~_refers(sent.c.template, templates.c.id),
+        ),
+    ),
+    Category.CLOSED_CASES: (
+        Step(cases, lambda before: (cases.c.state == "closed") & (cases.c.closed_at < before)),
+    ),
+    Category.LIFTED_OPT_OUTS: (
+        Step(opt_outs, lambda before: opt_outs.c.lifted_at < before),
+        Step(evidence, lambda before: (evidence.c.received_at < before) & ~_IS_EVIDENCE),
+    ),
+    Category.CONVERSATIONS: (
+        Step(
+            conversations,
+            lambda before: (
+                (conversations.c.last_at < before)
+                & (conversations.c.owner == "bot")
+                & ~_IS_OPEN_CASE
+                & ~_HAS_NEWS
+            ),
+        ),
+    ),
+    Category.SESSIONS: (Step(sessions, lambda before: sessions.c.seen_at < before),),
+    Category.REVOKED_TOKENS: (Step(tokens, lambda before: tokens.c.revoked_at < before),),
+    Category.PEOPLE: (Step(people, lambda _: ~_IS_SOMEBODY),),
+}
+
+
+def count(book: Book, step: Step, *, before: datetime) -> int:
+    """How many rows are due."""
+    found: int = book.scalar(select(func.count()).select_from(step.table).where(step.is_due(before)))
+    return found
+
+
+def remove(book: Book, step: Step, *, before: datetime, limit: int) -> int:
+    """Delete or empty at most `limit` rows that are due; return how many it was.
+
+    The rows are locked first and then looked at again: somebody may have begun to refer to one (a message
+    imported for a number that was about to go), and a deletion must not take that along.
+    """
+    key = list(step.table.primary_key.columns)
+    due = step.is_due(before)
+    picked = select(*key).where(due).limit(limit).with_for_update(of=step.table, skip_locked=True)
+    rows = book.run(picked).all()
+    if not rows:
+        return 0
+    among = (
+        key[0].in_([row[0] for row in rows]) if len(key) == 1 else tuple_(*key).in_([tuple(r) for r in rows])
+    )
+    change = update(step.table).values(dict.fromkeys(step.blanks)) if step.blanks else delete(step.table)
+    return len(book.run(change.where(among, due).returning(*key)).all())

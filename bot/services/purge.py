@@ -1,0 +1,39 @@
+"""Remove what has been kept long enough (domain.retention). Removes nothing that still holds or is open."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain.retention import PERIODS, Category
+from bot.ledger import expiry
+from bot.ledger.book import Ledger
+from bot.ledger.expiry import STEPS, Step
+
+BATCH = 1_000  #: rows of one transaction; a STOP must not wait long
+
+
+def purge(ledger: Ledger, now: datetime, dry_run: bool = False) -> dict[Category, int]:
+    """Remove every row whose period is over, in batches; return how many rows of each category.
+
+    dry_run: only count. What becomes due through an earlier step (a number, once its last message is gone) is
+    not in that count.
+    """
+    return {
+        category: sum(
+            _step(ledger, step, before=now - PERIODS[category], dry_run=dry_run) for step in STEPS[category]
+        )
+        for category in PERIODS
+    }
+
+
+def _step(ledger: Ledger, step: Step, *, before: datetime, dry_run: bool) -> int:
+    if dry_run:
+        with ledger.read() as book:
+            return expiry.count(book, step, before=before)
+    removed = 0
+    while True:
+        with ledger.write() as book:
+            batch = expiry.remove(book, step, before=before, limit=BATCH)
+        removed += batch
+        if not batch:
+            return removed
