@@ -1,0 +1,1 @@
+"""Measure what docs/measurements.md tells: `python -m tests.bench`. Tests nothing."""
