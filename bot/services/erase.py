@@ -1,7 +1,7 @@
 """Erase a person's number from the ledger (GDPR 17). Asks nobody: the command has been given.
 
 What stays is what keeps an opt-out standing: without it the messages would start again that the person
-stopped (GDPR 17(3)(b) and 21(3)). A client's own contacts are the operator's record and are changed by its import.
+stopped (GDPR 17(3)(b) and 21(3)). A client's own contacts are the operator's record and change by its import.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,8 +150,8 @@ class House:
 
 
 @pytest.fixture
-def house(ledger: Ledger, clock: Clock) -> Iterator[House]:
-    yield House(ledger, clock)
+def house(ledger: Ledger, clock: Clock) -> House:
+    return House(ledger, clock)
 
 
 DAY = timedelta(days=1)
