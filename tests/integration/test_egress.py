@@ -97,11 +97,29 @@ def refused(egress: Egress, url: str) -> SendFailed:
     return caught.value
 
 
-SAME_MACHINE = """
-    127.0.0.1 localhost localhost. LOCALHOST 2130706433 0x7f000001 0x7f.1 0177.0.0.1 127.1 0.0.0.0
-    0 [::1] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [64:ff9b::7f00:1] [2002:7f00:1::]
-    somebody@127.0.0.1 agrest.example@127.0.0.1 agrest.example%40127.0.0.1
-""".split()
+SAME_MACHINE = [
+    "127.0.0.1",
+    "localhost",
+    "localhost.",
+    "LOCALHOST",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
+    "0.0.0.0",
+    "0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "somebody@127.0.0.1",
+    "agrest.example@127.0.0.1",
+    "agrest.example%40127.0.0.1",
+]
 
 
 @pytest.mark.parametrize("host", SAME_MACHINE)
@@ -116,12 +134,34 @@ def test_no_spelling_of_this_machine_is_reached(
         assert not failure.retryable
 
 
-PRIVATE = """
-    169.254.169.254 10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 198.18.0.1 192.0.2.1 224.0.0.1
-    240.0.0.1 255.255.255.255 0.0.0.0 127.0.0.1 fc00::1 fd12:3456::1 fe80::1%eth0 fec0::1 ff0e::1
-    ::1 :: ::ffff:10.0.0.1 ::ffff:0:10.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:a9fe:a9fe::1
-    2001:db8::1 4000::1
-""".split()
+PRIVATE = [
+    "169.254.169.254",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "198.18.0.1",
+    "192.0.2.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "0.0.0.0",
+    "127.0.0.1",
+    "fc00::1",
+    "fd12:3456::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff0e::1",
+    "::1",
+    "::",
+    "::ffff:10.0.0.1",
+    "::ffff:0:10.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::1",
+    "2002:a9fe:a9fe::1",
+    "2001:db8::1",
+    "4000::1",
+]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
