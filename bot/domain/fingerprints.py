@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 VERSION = "1"
 WORDS = 5  #: words of a shingle
@@ -109,10 +110,13 @@ def is_alike(*, is_whole: bool, agreeing: int, pasted: int, kept: int) -> bool:
 
 
 def _word(found: re.Match[str], *, is_start: bool) -> str:
-    word = found.group()
-    is_capitalised = len(word) > 1 and word[0].isupper() and word[1:].islower()
-    follows = found.string[found.end() : found.end() + 1]
-    if is_capitalised and (not is_start or follows in (",", "!")):
+    folded, is_capitalised = _folded(found.group())
+    if is_capitalised and (not is_start or found.string[found.end() : found.end() + 1] in (",", "!")):
         return NAME
-    folded = _MARKS.sub("", unicodedata.normalize("NFKD", word.casefold()))
-    return folded.translate(_PLAIN)
+    return folded
+
+
+@lru_cache(maxsize=20_000)  # messages say the same words; folding them was half the time of an import
+def _folded(word: str) -> tuple[str, bool]:
+    is_capitalised = len(word) > 1 and word[0].isupper() and word[1:].islower()
+    return _MARKS.sub("", unicodedata.normalize("NFKD", word.casefold())).translate(_PLAIN), is_capitalised

@@ -180,12 +180,15 @@ def sent(row: Row, *, now: datetime) -> SentRow:
 
 
 def _text(row: Row, column: str, *, needed: bool = False) -> str:
-    value = _BREAKS.sub(" ", row.get(column, "").strip())
+    value = row.get(column, "").strip()
+    is_plain = value.isprintable()
+    if not is_plain:
+        value = _BREAKS.sub(" ", value)
     if needed and not value:
         raise BadInput(column, "is empty")
     if column in MAX and len(value) > MAX[column]:
         raise BadInput(column, f"is over {MAX[column]} characters")
-    if _CONTROL.search(value):
+    if not is_plain and _CONTROL.search(value):
         raise BadInput(column, "has control characters or is not UTF-8")
     return value
 

@@ -18,7 +18,7 @@ from bot.ledger import clients, people, sent
 from bot.ledger.book import Ledger
 from bot.ledger.sent import NewSent, Template
 
-BATCH = 2_000  #: rows of one transaction
+BATCHES = {"postgresql": 2_000, "sqlite": 500}  #: rows of one transaction; on SQLite a STOP waits for it
 
 Numbered = tuple[int, Mapping[str, str] | Refusal]
 
@@ -38,7 +38,7 @@ def take(
     """The same for rows with their line, some of them refused before. `after` is called after each batch."""
     report = ImportReport()
     remaining = iter(rows)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, BATCHES[ledger.dialect])):
         report.read += len(batch)
         _take_batch(ledger, list(_read(batch, report, now)), now, report)
         after()

@@ -154,7 +154,7 @@ def test_a_wrong_header_stops_before_the_first_row(
 def test_importing_twice_writes_once(
     with_clients: Ledger, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(take_sent_module, "BATCH", 7)
+    monkeypatch.setattr(take_sent_module, "BATCHES", {"sqlite": 7, "postgresql": 7})
     rows = "".join(
         f"m{n},shop,SHOPXYZ,+4850010{n:04d},2026-11-20T10:00:00Z,sms,,"
         f"Twoj kod to {n} podaj go kurierowi przy odbiorze\n"
