@@ -36,15 +36,22 @@ GONE = 410  #: the client takes no more
 
 
 def notify(house: House, egress: Egress, mail: MailSettings, *, now: datetime, limit: int = 10) -> int:
-    """Send what is due. Returns how many were in hand."""
+    """Send what is due, up to `limit`. Returns how many were in hand.
+
+    One is claimed at a time: the leases of a batch would run out while its first client keeps us waiting.
+    """
+    return sum(1 for _ in range(limit) if _next(house, egress, mail, now))
+
+
+def _next(house: House, egress: Egress, mail: MailSettings, now: datetime) -> bool:
     with house.ledger.write() as book:
         due = [
             (f, clients.card(book, f.client), clients.webhook_secret(book, f.client))
-            for f in forwards.claim(book, now=now, limit=limit)
+            for f in forwards.claim(book, now=now, limit=1)
         ]
     for forward, client, secret in due:
         _send(house, egress, mail, forward, client, secret, now)
-    return len(due)
+    return bool(due)
 
 
 def sign(secret: str, event: str, timestamp: int, body: bytes) -> str:
@@ -73,6 +80,10 @@ def _send(
             _mail(mail, house, forward, client)
     except SendFailed as failure:
         _failed(house, forward, failure, now)
+        return
+    except Exception as error:  # a fault of ours with one client must not keep the others waiting
+        log.error("telling broke", event_id=forward.event, error=type(error).__name__)
+        _failed(house, forward, SendFailed("fault", retryable=True), now)
         return
     with house.ledger.write() as book:
         forwards.settle(book, forward, "sent", now=now)
@@ -121,10 +132,14 @@ def _mail(settings: MailSettings, house: House, forward: Forward, client: Client
     try:
         with _connected(parts.scheme, parts.hostname or "", parts.port) as line:
             if parts.username:
+                if not isinstance(line.sock, ssl.SSLSocket) and not _is_here(parts.hostname or ""):
+                    raise SendFailed("no tls for the password", retryable=True, alarm=True)
                 line.login(unquote(parts.username), unquote(parts.password or ""))
             line.send_message(message)
-    except smtplib.SMTPRecipientsRefused:
-        raise SendFailed("recipient refused") from None
+    except smtplib.SMTPRecipientsRefused as refused:
+        # 4xx is "not now" (greylisting), 5xx is for good: RFC 5321, 4.2.1
+        is_for_good = all(code >= 500 for code, _ in refused.recipients.values())
+        raise SendFailed("recipient refused", retryable=not is_for_good) from None
     except (smtplib.SMTPException, OSError) as error:
         raise SendFailed(type(error).__name__, retryable=True) from error
 
@@ -140,12 +155,16 @@ def _connected(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
     return line
 
 
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
 def _failed(house: House, forward: Forward, failure: SendFailed, now: datetime) -> None:
     """Try again by the schedule; at its end support has the case, so that the request is not lost."""
     log.warning("client not told", event_id=forward.event, code=failure.code, tries=forward.tries)
     with house.ledger.write() as book:
         if failure.retryable and forward.tries <= len(SCHEDULE):
-            wait = failure.retry_after or SCHEDULE[forward.tries - 1]
+            wait = max(failure.retry_after or 0, SCHEDULE[forward.tries - 1])
             forwards.settle(
                 book, forward, "ready", now=now, code=failure.code, ready_at=now + timedelta(seconds=wait)
             )

@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.domain.clients import Client
 from bot.ledger import cases, clients, forwards, people
 from bot.ledger.book import Book
 from bot.ledger.cases import Case
@@ -56,14 +57,7 @@ def forward(
     if not is_new and case.state == "forwarded":
         return Forwarded(case, "again")
     card = clients.card(book, client)
-    ways = house.ways_to_clients or {}
-    way = (
-        "webhook"
-        if card.webhook_url and ways.get("webhook")
-        else "mail"
-        if card.privacy_email and ways.get("mail")
-        else None
-    )
+    way = _way_to(house, book, card)
     if way is None or conversation.person is None:
         return Forwarded(case, None)
     forwards.put(
@@ -87,3 +81,11 @@ def forward(
     )
     cases.set_state(book, case.id, "forwarded", now=now)
     return Forwarded(case, way)
+
+
+def _way_to(house: House, book: Book, card: Client) -> str | None:
+    """A webhook needs a secret too: unsigned, nobody could tell it from a forged one."""
+    ways = house.ways_to_clients or {}
+    if ways.get("webhook") and card.webhook_url and clients.webhook_secret(book, card.id) is not None:
+        return "webhook"
+    return "mail" if ways.get("mail") and card.privacy_email else None
