@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help:  ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV)"
@@ -41,7 +41,10 @@ lock: $(READY)  ## both locks anew, with hashes and no addresses
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --extra dev pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade nlu/pyproject.toml -o nlu/requirements.lock
 
-clean:  ## the demo's data and caches; environments stay
-	@rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+keyword-neighbours: $(READY)  ## words one slip beside a keyword, anew; needs hunspell and its dictionaries
+	@$(BIN)/python scripts/keyword_neighbours.py
 
-.PHONY: help setup demo test lint bench lock clean
+clean:  ## the demo's data and caches; environments stay
+	@rm -rf var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+
+.PHONY: help setup demo test lint bench lock keyword-neighbours clean
