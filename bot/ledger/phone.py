@@ -1,4 +1,4 @@
-"""Read what the phone of the demo shows besides its chat. For the simulator only; a person's list needs a proof."""
+"""Read what the demo's phone shows besides its chat. For the simulator only: a list needs a proof."""
 
 from __future__ import annotations
 

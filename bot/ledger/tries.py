@@ -1,4 +1,4 @@
-"""Count tries against one thing (an account's name), so that guessing gets slow. Knows no password and no rule."""
+"""Count tries against one thing, such as an account's name, so that guessing gets slow. Knows no password."""
 
 from __future__ import annotations
 

@@ -83,7 +83,8 @@ def build(
     )
     app.include_router(client_api.router(house.ledger, web, clock))
     app.include_router(desk.router(house, web, clock), include_in_schema=False)
-    app.include_router(privacy.router(house.texts, data_dir), include_in_schema=False)
+    notice = privacy.router(house.texts, data_dir, first=house.default_language)
+    app.include_router(notice, include_in_schema=False)
     if simulator:
         app.include_router(phone.router(house, clock), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
@@ -160,7 +161,7 @@ class _Shell:
         bounded = _bounded(receive) if scope["path"].startswith(FORMS) else receive
         try:
             await self._app(scope, bounded, send_with_headers)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (the last one who can answer)
             log.error("page broke", error=type(error).__name__)
             if not has_begun:
                 fault = Response("Something went wrong on our side.", 500, media_type="text/plain")

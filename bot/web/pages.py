@@ -15,7 +15,7 @@ _FOLDERS = (Path(__file__).parent / "templates", Path(__file__).parent / "desk" 
 
 
 class Pages:
-    """The templates of every page, read once."""
+    """The templates of every page, read once; one that cannot be read stops the start."""
 
     def __init__(self) -> None:
         self._environment = Environment(
@@ -25,7 +25,9 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(moment=_moment, clock=_clock, day=_day)
+        self._environment.filters.update(moment=_moment, day=_day)
+        for name in self._environment.list_templates(extensions=["html"]):
+            self._environment.get_template(name)
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, never kept by a browser or a proxy: it may show what somebody wrote."""
@@ -36,10 +38,6 @@ class Pages:
 def _moment(at: datetime) -> str:
     """Day and time in Warsaw, as people there write it."""
     return f"{at.astimezone(ZONE):%d.%m.%Y %H:%M}"
-
-
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone(ZONE):%H:%M}"
 
 
 def _day(on: date) -> str:

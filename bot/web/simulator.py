@@ -1,4 +1,4 @@
-"""Be the phone in the browser: write as any number or Telegram user, and see the answers arrive. For demos only.
+"""Be the phone in the browser: write as any number or Telegram user, see the answers arrive. For demos only.
 
 What is typed here goes the way of every message, through `services.receive`; `whosent chat` uses the same two
 functions. Nothing is verified, so that the page must never be served where real people's data is.
@@ -94,7 +94,7 @@ def _kind(address: Address, text: str, shared: SharedContact | None) -> Kind:
 
 
 def transcript(book: Book, address: Address) -> tuple[Line, ...]:
-    """What the phone shows: what the person wrote, and of what was written to them what has left the house."""
+    """What the phone shows: what the person wrote, and what has left the house for them."""
     return tuple(
         line for line in transcripts.of_address(book, address) if line.who == "person" or line.has_left
     )

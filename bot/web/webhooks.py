@@ -124,7 +124,7 @@ class _Hook:
         except DATABASE_AWAY as error:
             log.error("database away", channel=self._channel, error=type(error).__name__)
             return TRY_AGAIN, "unavailable"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is ours: the provider tries again)
             log.error("hook broke", channel=self._channel, error=type(error).__name__)
             return TRY_AGAIN, "fault"
 

@@ -1,6 +1,6 @@
 """Show the support desk: sign in, see who waits, read, claim, answer, hand back, close.
 
-Has no rules of its own: what an agent may do to a conversation is `services.escalate`'s. Works without a script.
+Has no rules of its own: what an agent may do is `services.escalate`'s. Works without a script.
 """
 
 import secrets
@@ -142,7 +142,7 @@ class Desk:
     def page(self, template: str, *, status: int = 200, **values: object) -> Response:
         brand = self.house.texts.provider.brand
         response = self._pages.show(template, status=status, brand=brand, **values)
-        # Forms must come with their Origin, which no-referrer turns into "null"; other sites still learn nothing.
+        # Forms must come with their Origin, which no-referrer makes "null"; other sites still learn nothing.
         response.headers["Referrer-Policy"] = "same-origin"
         return response
 
