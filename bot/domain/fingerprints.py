@@ -23,11 +23,14 @@ MOST_SHINGLES = (
 
 NUMBER, LINK, NAME = "#", "%", "@"  # a link is told from a number, a name from both
 
+# Lengths are bounded: a text of nothing but dots would otherwise take a second.
+_HOST = r"(?:[^\W_][\w-]{0,62}\.){1,6}"
+_ENDS = "pl|com|eu|net|org|info|biz|io|me|co|ly|gl|to|app|shop|store|ua|de|cz|sk|lt|uk"
 _TOKEN = re.compile(
     r"(?P<link>(?:https?://|www\.)\S+"  # with its scheme
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # mail
-    r"|(?:[^\W_][\w-]*\.)+[a-z]{2,}/\S*"  # a host and a path
-    r"|(?:[^\W_][\w-]*\.)+(?:pl|com|eu|net|org|info|biz|io|me|co|ly|gl|to|app|shop|store|ua|de|cz|sk|lt|uk)\b)"
+    r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"  # mail
+    rf"|{_HOST}[a-z]{{2,24}}/\S*"  # a host and a path
+    rf"|{_HOST}(?:{_ENDS})\b)"
     r"|(?P<number>[+\-]?\w*\d(?:[\w]|[.,:/\-](?=\w))*)"  # amounts, dates, codes, order numbers
     r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)"
     r"|(?P<stop>[.!?…\n])",

@@ -48,7 +48,8 @@ def check(ledger: Ledger, queries: Sequence[Query], *, only_client: int | None =
     """
     numbers = [to_e164(query.number) for query in queries]
     with ledger.read() as book:
-        ids = clients.ids(book, {query.client_id for query in queries})
+        # PostgreSQL keeps no text with a NUL in it, and no key can be made of half a character.
+        ids = clients.ids(book, {query.client_id for query in queries if query.client_id.isprintable()})
         standing = gate.standing_of(book, {number for number in numbers if number is not None})
     answers = []
     for query, number in zip(queries, numbers, strict=True):
