@@ -17,7 +17,7 @@ from bot.services.contracts import Reads
 STOPS_TOO = frozenset({"rights_objection", "rights_withdraw_consent", "rights_erasure"})
 """Requests that stop messages at once as well: GDPR 7(3), 21(3) (DESIGN, part 5)."""
 
-STOP_FROM = 0.75
+STOP_FROM = 0.90
 """The model's confidence from which such a request stops messages without asking; as for an opt-out."""
 
 

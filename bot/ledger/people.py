@@ -97,3 +97,8 @@ def _known(book: Book, by_key: Mapping[bytes, str]) -> dict[str, int]:
 def _key(row: Mapping[str, Any]) -> bytes:
     key: bytes = row["number_key"]
     return key
+
+
+def lock(book: Book, person: int) -> None:
+    """Hold a person until the transaction ends, so that a STOP and a claim of something unprompted take turns."""
+    book.run(select(table.c.id).where(table.c.id == person).with_for_update())

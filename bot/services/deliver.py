@@ -7,6 +7,7 @@ A sending that ended unclear is looked up at the provider before anything is sen
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from bot.domain.consent import EVERY_CLIENT, MessageClass, gate
 from bot.domain.conversation import Owner
 from bot.domain.errors import SendFailed
 from bot.domain.messages import Delivery, Outgoing, Taken
-from bot.ledger import consents, conversations, queues
+from bot.ledger import consents, conversations, people, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.ledger.queues import Waiting
@@ -28,24 +29,41 @@ log = structlog.get_logger()
 MAX_TRIES = 8
 BACK_OFF = (2, 5, 15, 60, 300, 900, 3600)  #: seconds before each further try
 LOOK_UP_AFTER = timedelta(seconds=20)  #: a provider lists a message a little after it took it
+HOLD = 20.0
+"""Seconds after which no further message of a claim is begun: sending one must end before the lease does, or
+somebody else looks it up too early and sends it a second time."""
 MUTE_FOR_HUMAN = frozenset({"reply", "notice"})
 
 
-def deliver(house: House, channels: Mapping[str, Channel], *, now: datetime, limit: int = 1) -> int:
-    """Claim and send up to `limit` messages, one a conversation. Returns how many were claimed."""
+def deliver(
+    house: House, channels: Mapping[str, Channel], *, now: datetime, limit: int = 1, hold: float = HOLD
+) -> int:
+    """Claim and send up to `limit` messages, one a conversation. Returns how many were claimed.
+
+    hold: seconds after which the rest of the claim is given back.
+    """
+    began = time.monotonic()
     with house.ledger.write() as book:
-        claimed = [
-            (row, *_checked(book, row, now)) for row in queues.claim_outbox(book, now=now, limit=limit)
-        ]
-    for row, conversation, may_go in claimed:
-        if may_go:
-            _send(house, channels, row, conversation, now)
+        claimed = [(row, *_checked(book, row, now)) for row in queues.claim_outbox(book, now=now, limit=limit)]
+    waiting = [(row, conversation) for row, conversation, may_go in claimed if may_go]
+    while waiting:
+        row, conversation = waiting.pop(0)
+        _send(house, channels, row, conversation, now)
+        if waiting and time.monotonic() - began > hold:
+            with house.ledger.write() as book:
+                for row, _ in waiting:
+                    queues.give_back(book, row, now=now)
+            break
     return len(claimed)
 
 
 def _checked(book: Book, row: Waiting, now: datetime) -> tuple[Conversation, bool]:
-    """May it still go? Decided and written down in the claiming transaction."""
-    conversation = conversations.get(book, row.conversation, lock=True)
+    """May it still go? Decided and written down in the claiming transaction.
+
+    The conversation is read and not locked: who claims it as an agent locks it first and the outbox after,
+    here the outbox is locked already, and the two would wait for each other.
+    """
+    conversation = conversations.get(book, row.conversation)
     refusal = _refusal(book, row, conversation, now)
     if refusal is None:
         return conversation, True
@@ -60,6 +78,7 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
     if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
         return "human owns"
     if row.kind == "unprompted" and conversation.person is not None:
+        people.lock(book, conversation.person)  # a STOP under way commits first, or waits until this is claimed
         standing = consents.standing(book, conversation.person)
         if not gate(standing, EVERY_CLIENT, MessageClass.UNCLASSIFIED).is_allowed:
             return "opted out"
@@ -99,8 +118,13 @@ def _send(
 
 
 def _found(channel: Channel, message: Outgoing, row: Waiting) -> Taken | None:
-    """What became of an earlier try that ended unclear."""
-    return channel.find(message, row.tried_at or row.created_at)
+    """What became of an earlier try that ended unclear. While that cannot be seen, it stays unclear."""
+    try:
+        return channel.find(message, row.tried_at or row.created_at)
+    except SendFailed as failure:
+        raise SendFailed(
+            failure.code, ambiguous=True, alarm=failure.alarm, retry_after=failure.retry_after
+        ) from failure
 
 
 def _failed(

@@ -21,7 +21,7 @@ from bot.domain.consent import (
 )
 from bot.domain.keywords import MATCHER_VERSION, Scope
 from bot.domain.messages import Medium
-from bot.ledger import clients, consents, conversations, queues, senders, sent
+from bot.ledger import clients, consents, conversations, people, queues, senders, sent
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import look_up_sender
@@ -77,8 +77,9 @@ def opt_out(
         }
         conversations.keep_stop(book, conversation.id, stop, now=now)
         return "no_number"
-    coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
     person = conversation.person
+    people.lock(book, person)
+    coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
     stands = _stands(consents.standing(book, person), coverage)
     evidence = consents.record(
         book,

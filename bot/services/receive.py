@@ -12,15 +12,17 @@ from datetime import datetime
 import structlog
 
 from bot.domain import keywords
-from bot.domain.conversation import Asked, Level, Wish
+from bot.domain.automata import is_automatic
+from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.keywords import Act, Scope, Verdict
-from bot.domain.messages import Inbound, Kind, Medium, Received, Report
+from bot.domain.messages import Address, Inbound, Kind, Medium, Received, Report
 from bot.domain.numbers import is_answerable
-from bot.ledger import consents, conversations, people, queues
+from bot.ledger import consents, conversations, people, queues, senders
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import look_up_sender, start_again
 from bot.services.contracts import House
+from bot.services.escalate import add_to_case
 from bot.services.opt_out import (
     Cause,
     carry_out_waiting,
@@ -57,9 +59,7 @@ def _take(house: House, book: Book, message: Inbound, now: datetime) -> None:
     if address is None or message.kind in (Kind.IGNORED, Kind.UNREADABLE):
         queues.accept(book, message, conversation=None, state="recorded")
         return
-    is_ours = address.person in house.own_addresses
-    if is_ours or (address.medium is Medium.SMS and not is_answerable(address.person)):
-        # An alphanumeric sender, a short code or our own number: answering starts a loop.
+    if _starts_a_loop(house, book, address):
         queues.accept(book, message, conversation=None, state="recorded")
         return
     person = people.ensure(book, address.number) if address.number else None
@@ -74,6 +74,15 @@ def _take(house: House, book: Book, message: Inbound, now: datetime) -> None:
     if decision is not None:
         state = "settled" if decision.is_settled else "new"
         queues.wish(book, number, decision.wishes, facts=decision.facts or {}, state=state, now=now)
+
+
+def _starts_a_loop(house: House, book: Book, address: Address) -> bool:
+    """An alphanumeric sender, a short code, our own number or a client's sending number: nobody to answer."""
+    if address.person in house.own_addresses:
+        return True
+    if address.medium is not Medium.SMS:
+        return False
+    return not is_answerable(address.person) or bool(senders.holdings(book, address.person))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,8 @@ def _text(
     if verdict.intent == "opt_out":
         intent = "opt_out_how" if verdict.act is Act.EXPLAIN else "opt_out_unsure"
         return _Decision(wishes=(Wish(intent, verdict.by, slots=_slots(verdict)),))
+    if is_automatic(message.text):
+        return _SETTLED
     if verdict.intent in _KEYWORD_WISHES:
         return _Decision(wishes=(Wish(verdict.intent, verdict.by, slots=_slots(verdict)),))
     return None
@@ -124,6 +135,8 @@ def _stop(
     end = opt_out(house, book, conversation, scope=scope, sender=sender, cause=cause, now=now)
     if end == "no_number":
         needs_number(house, book, conversation, cause=cause, now=now)
+    if conversation.owner is not Owner.BOT and cause.message is not None:
+        add_to_case(book, conversation, cause.text, at=cause.received_at, inbox=cause.message)
     return _SETTLED
 
 

@@ -126,7 +126,7 @@ def test_a_direct_clients_request_is_a_case_with_a_due_date_and_a_human(world: W
 
 def test_an_objection_stops_messages_in_the_same_turn(world: World) -> None:
     world.sent("shop", "+48732000001")
-    world.model.known["wnosze sprzeciw wobec marketingu"] = ("rights_objection", 0.9)
+    world.model.known["wnosze sprzeciw wobec marketingu"] = ("rights_objection", 0.95)
     answered = said(world, "wnosze sprzeciw wobec marketingu")
     assert "Agrest Moda nie wysle" in answered
     assert "Przekazac" in answered

@@ -23,20 +23,15 @@ from sqlalchemy import create_engine, text
 
 from bot import nlu_process
 from tests.conftest import DATABASE_URL, REQUIRE_SERVICES
-from tests.standins.smsapi import TOKEN as SMSAPI_TOKEN
 from tests.standins.smsapi import SmsapiStandIn
 from tests.standins.telegram import TOKEN as TELEGRAM_TOKEN
 from tests.standins.telegram import TelegramStandIn
-from tests.standins.twilio import ACCOUNT, TwilioStandIn
-from tests.standins.twilio import TOKEN as TWILIO_TOKEN
+from tests.standins.twilio import TwilioStandIn
 from tests.world import ALA, CLIENTS, SENDERS
 
 ROOT = Path(__file__).parent.parent.parent
 REDIS_URL = os.environ.get("WHOSENT_TEST_REDIS_URL") or "redis://127.0.0.1:6379/15"
 AGENT = ("ola", "a passphrase of some length")
-SMSAPI_SECRET = secrets.token_urlsafe(24)
-TELEGRAM_SECRET = secrets.token_urlsafe(24)
-GATE_TOKEN = secrets.token_urlsafe(24)
 
 
 @dataclass(slots=True)
@@ -49,6 +44,7 @@ class System:
     twilio: TwilioStandIn
     smsapi: SmsapiStandIn
     telegram: TelegramStandIn
+    gate_token: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def run(self, *arguments: str, stdin: str = "") -> str:
@@ -93,11 +89,15 @@ class System:
     def logs(self) -> str:
         return "\n".join(f"--- {f.name}\n{f.read_text()[-3000:]}" for f in sorted(self.folder.glob("*.log")))
 
+    def secret(self, name: str) -> str:
+        """A secret setting, as the processes were given it."""
+        return self.environment[f"WHOSENT_{name}"]
+
     def is_allowed(self, number: str, client: str, message_class: str = "marketing") -> bool:
         answer = httpx2.post(
             f"{self.url}/v1/check",
             json={"number": number, "client_id": client, "class": message_class},
-            headers={"Authorization": f"Bearer {GATE_TOKEN}"},
+            headers={"Authorization": f"Bearer {self.gate_token}"},
             trust_env=False,
         )
         assert answer.status_code == 200, answer.text
@@ -112,7 +112,7 @@ class System:
         answer = httpx2.post(
             f"{self.url}/v1/sent",
             json=[row],
-            headers={"Authorization": f"Bearer {GATE_TOKEN}"},
+            headers={"Authorization": f"Bearer {self.gate_token}"},
             trust_env=False,
         )
         assert answer.status_code == 200, answer.text
@@ -141,10 +141,12 @@ def deployment(
             database, redis_url = f"sqlite:///{folder / 'whosent.db'}", ""
         else:
             database, redis_url = stack.enter_context(_database()), _redis()
-        twilio = stack.enter_context(TwilioStandIn())
-        smsapi = stack.enter_context(SmsapiStandIn())
+        account = "AC" + secrets.token_hex(16)
+        twilio = stack.enter_context(TwilioStandIn(account=account, token=secrets.token_hex(16)))
+        smsapi = stack.enter_context(SmsapiStandIn(token=secrets.token_urlsafe(24)))
         telegram = stack.enter_context(TelegramStandIn())
         port, nlu_port = free_port(), free_port()
+        gate_token = secrets.token_urlsafe(24)
         url = f"http://127.0.0.1:{port}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WHOSENT_")} | {
             "WHOSENT_DATABASE_URL": database,
@@ -153,19 +155,19 @@ def deployment(
             "WHOSENT_KEYS_FILE": str(folder / "keys.json"),
             "WHOSENT_NLU_URL": f"http://127.0.0.1:{nlu_port}",
             "WHOSENT_NLU_SECRET": secrets.token_urlsafe(24),
-            "WHOSENT_TWILIO_ACCOUNT_SID": ACCOUNT,
-            "WHOSENT_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "WHOSENT_TWILIO_ACCOUNT_SID": account,
+            "WHOSENT_TWILIO_AUTH_TOKEN": twilio.token,
             "WHOSENT_TWILIO_API_URL": twilio.url,
-            "WHOSENT_SMSAPI_TOKEN": SMSAPI_TOKEN,
+            "WHOSENT_SMSAPI_TOKEN": smsapi.token,
             "WHOSENT_SMSAPI_API_URL": smsapi.url,
-            "WHOSENT_SMSAPI_CALLBACK_SECRET": SMSAPI_SECRET,
+            "WHOSENT_SMSAPI_CALLBACK_SECRET": secrets.token_urlsafe(24),
             "WHOSENT_SMSAPI_SOURCE_IPS": "127.0.0.1/32",
             "WHOSENT_TELEGRAM_TOKEN": TELEGRAM_TOKEN,
             "WHOSENT_TELEGRAM_API_URL": telegram.url,
-            "WHOSENT_TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
-            "WHOSENT_API_TOKENS": f"tests:{GATE_TOKEN}",
+            "WHOSENT_TELEGRAM_WEBHOOK_SECRET": secrets.token_urlsafe(24),
+            "WHOSENT_API_TOKENS": f"tests:{gate_token}",
         }
-        system = System(folder, url, environment, twilio, smsapi, telegram)
+        system = System(folder, url, environment, twilio, smsapi, telegram, gate_token)
         system.run("keys", "create", str(folder / "keys.json"))
         system.run("migrate")
         (folder / "clients.csv").write_text(CLIENTS)
