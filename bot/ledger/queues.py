@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, exists, func, or_, select, update
+from sqlalchemy import CursorResult, and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import Wish
@@ -23,6 +23,7 @@ from bot.ledger.tables import inbox, outbox
 
 LEASE = timedelta(seconds=60)
 MAX_TRIES = 5
+LAST_ID = 2**63 - 1  #: more is no id of ours, and neither database takes it
 
 _BODY_IN = "inbox.body"
 _WISH = "inbox.wish"
@@ -325,7 +326,14 @@ def claim_outbox(book: Book, *, now: datetime, limit: int = 1) -> list[Waiting]:
     book.run(
         update(outbox)
         .where(outbox.c.id.in_([row["id"] for row in rows]))
-        .values(state="in_hand", lease=lease, lease_until=now + LEASE, tries=outbox.c.tries + 1, tried_at=now)
+        .values(
+            state="in_hand",
+            lease=lease,
+            lease_until=now + LEASE,
+            tries=outbox.c.tries + 1,
+            # Of an unclear one the first try stays: what it may have left behind is looked for from then on.
+            tried_at=case((outbox.c.state == "ready", now), else_=outbox.c.tried_at),
+        )
     )
     return [_waiting(book, row, lease) for row in rows]
 
@@ -345,32 +353,56 @@ def settle_outbox(
 
     state: sent, failed, cancelled, expired end it; ready and unknown come back at `ready_at`.
     """
-    values: dict[str, Any] = {"state": state, "lease": None, "lease_until": None, "code": code[:40]}
+    is_mine = and_(outbox.c.id == message.id, outbox.c.lease == message.lease)
+    row = book.row(select(outbox.c.delivery).where(is_mine).with_for_update())
+    if row is None:
+        return
+    values: dict[str, Any] = {"state": state, "lease": None, "lease_until": None}
     if provider_id is not None:
         values["provider_id"] = provider_id
-    if delivery is not None:
-        values["delivery"] = delivery.value
+    if delivery is None or delivery.rank > _rank(row):  # a report may be faster than the provider's answer
+        values |= {"code": code[:40]} if delivery is None else {"code": code[:40], "delivery": delivery.value}
     if ready_at is not None:
         values["ready_at"] = ready_at
     if state not in ("ready", "unknown"):
         values["settled_at"] = now
-    book.run(update(outbox).where(outbox.c.id == message.id, outbox.c.lease == message.lease).values(values))
+    book.run(update(outbox).where(is_mine).values(values))
+
+
+def give_back(book: Book, message: Waiting, *, now: datetime) -> None:
+    """Whoever claimed it did not get to it: it is free again, and no try was made."""
+    book.run(
+        update(outbox)
+        .where(outbox.c.id == message.id, outbox.c.lease == message.lease)
+        .values(
+            state="unknown" if message.was_unclear else "ready",
+            lease=None,
+            lease_until=None,
+            ready_at=now,
+            tries=outbox.c.tries - 1,
+        )
+    )
 
 
 def report(book: Book, outbox_id: int | None, provider_id: str, delivery: Delivery, code: str) -> int | None:
     """Note a delivery report if it is news. The row's id, or None if no row of ours is meant."""
+    if outbox_id is not None and outbox_id > LAST_ID:
+        return None
     mine = outbox.c.id == outbox_id if outbox_id is not None else outbox.c.provider_id == provider_id
     row = book.row(select(outbox.c.id, outbox.c.delivery, outbox.c.state).where(mine).with_for_update())
     if row is None:
         return None
-    known = Delivery(row["delivery"]) if row["delivery"] else Delivery.UNKNOWN
-    if delivery.rank > known.rank:
+    if delivery.rank > _rank(row):
         values: dict[str, Any] = {"delivery": delivery.value, "code": code[:40]}
         if row["state"] == "unknown" and delivery is not Delivery.UNKNOWN:
             values |= {"state": "sent", "provider_id": provider_id}
         book.run(update(outbox).where(outbox.c.id == row["id"]).values(values))
     number: int = row["id"]
     return number
+
+
+def _rank(row: RowMapping) -> int:
+    return Delivery(row["delivery"]).rank if row["delivery"] else Delivery.UNKNOWN.rank
 
 
 def conversation_of(book: Book, outbox_id: int) -> int:

@@ -44,7 +44,8 @@ def deliver(
     """
     began = time.monotonic()
     with house.ledger.write() as book:
-        claimed = [(row, *_checked(book, row, now)) for row in queues.claim_outbox(book, now=now, limit=limit)]
+        rows = queues.claim_outbox(book, now=now, limit=limit)
+        claimed = [(row, *_checked(book, row, now)) for row in rows]
     waiting = [(row, conversation) for row, conversation, may_go in claimed if may_go]
     while waiting:
         row, conversation = waiting.pop(0)
@@ -78,7 +79,7 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
     if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
         return "human owns"
     if row.kind == "unprompted" and conversation.person is not None:
-        people.lock(book, conversation.person)  # a STOP under way commits first, or waits until this is claimed
+        people.lock(book, conversation.person)  # a STOP under way commits first, or waits for this claim
         standing = consents.standing(book, conversation.person)
         if not gate(standing, EVERY_CLIENT, MessageClass.UNCLASSIFIED).is_allowed:
             return "opted out"
@@ -106,7 +107,7 @@ def _send(
     except SendFailed as failure:
         _failed(house, row, conversation, failure, now)
         return
-    except Exception as error:  # a fault of ours: it may have gone out, so it is looked up first
+    except Exception as error:  # noqa: BLE001  # ours: it may have gone out, so it is looked up first
         log.error("sending broke", message=row.id, error=type(error).__name__)
         _failed(house, row, conversation, SendFailed("fault", ambiguous=True), now)
         return
@@ -122,9 +123,10 @@ def _found(channel: Channel, message: Outgoing, row: Waiting) -> Taken | None:
     try:
         return channel.find(message, row.tried_at or row.created_at)
     except SendFailed as failure:
-        raise SendFailed(
-            failure.code, ambiguous=True, alarm=failure.alarm, retry_after=failure.retry_after
-        ) from failure
+        if not failure.retryable:
+            raise
+        # That the look-up may be tried again does not make the sending one that surely failed.
+        raise SendFailed(failure.code, ambiguous=True, alarm=failure.alarm) from failure
 
 
 def _failed(

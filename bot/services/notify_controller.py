@@ -81,7 +81,7 @@ def _send(
     except SendFailed as failure:
         _failed(house, forward, failure, now)
         return
-    except Exception as error:  # a fault of ours with one client must not keep the others waiting
+    except Exception as error:  # noqa: BLE001  # a fault with one client must not keep the others waiting
         log.error("telling broke", event_id=forward.event, error=type(error).__name__)
         _failed(house, forward, SendFailed("fault", retryable=True), now)
         return
