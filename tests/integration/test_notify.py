@@ -1,4 +1,4 @@
-"""What reaches a client when somebody makes a request: signed, once, by the schedule, and nothing too much."""
+"""What reaches a client when somebody makes a request: signed, once, by the schedule, nothing too much."""
 
 from __future__ import annotations
 
