@@ -36,11 +36,19 @@ class Keys:
     """Every key version; the current one writes, all of them read.
 
     `mark` keys fingerprints of texts. It is never rotated: the texts are gone, so nothing could be
-    fingerprinted anew (DESIGN: "what is not kept at import can never be rebuilt").
+    fingerprinted anew (DESIGN: "what is not kept at import can never be rebuilt"). `path` is the file they
+    were read from, which a rotation changes.
     """
 
-    def __init__(self, current: str, pairs: Mapping[str, tuple[bytes, bytes]], mark: bytes) -> None:
+    def __init__(
+        self,
+        current: str,
+        pairs: Mapping[str, tuple[bytes, bytes]],
+        mark: bytes,
+        path: Path | None = None,
+    ) -> None:
         self.current = current
+        self.path = path
         self._pairs = {name: _Pair(find, AESGCM(seal)) for name, (find, seal) in pairs.items()}
         self._mark = mark
 
@@ -62,7 +70,7 @@ class Keys:
         return hmac.digest(self._mark, value.encode(), "sha256")[:16]
 
     def seal(self, purpose: str, value: str) -> bytes:
-        """Encrypt; `purpose` (table.column) is bound to the result, so a blob moved elsewhere does not open."""
+        """Encrypt; `purpose` (table.column) is bound to the result: a blob moved elsewhere does not open."""
         nonce = os.urandom(_NONCE)
         name = self.current.encode()
         sealed = self._pairs[self.current].seal.encrypt(nonce, value.encode(), purpose.encode())
@@ -128,7 +136,7 @@ def read(path: Path) -> Keys:
         pairs = {name: (_key(pair["find"]), _key(pair["seal"])) for name, pair in content["keys"].items()}
         if content["current"] not in pairs:
             raise KeyError("current")
-        return Keys(content["current"], pairs, _key(content["mark"]))
+        return Keys(content["current"], pairs, _key(content["mark"]), path)
     except (KeyError, TypeError, ValueError) as error:
         raise BadSetting(f"{path} is no keys file: {error}") from None
 

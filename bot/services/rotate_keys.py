@@ -42,14 +42,14 @@ def rotate(
 ) -> Rotation:
     """Rotate the keys of a ledger.
 
-    ledger: opened with `keys_file=path`, as every process must be that runs meanwhile, for those read the
-        file anew when it changes.
-    path: the keys file. With several versions in it, a rotation that was cut short is gone on with.
+    ledger: every process that runs meanwhile reads the same file, and reads it anew when it changes.
+    path: the keys file the ledger was opened with. With several versions in it, a rotation that was cut short
+        is gone on with.
     progress: called after each batch with the rows done and those there are to do.
     Raises BadSetting for a bad keys file, OthersAreBusy.
     """
-    if ledger.keys_file != path:
-        raise BadSetting("a ledger whose keys are rotated is opened with its keys file")
+    if ledger.keys.path != path:
+        raise BadSetting("this is not the keys file that the ledger was opened with")
     moment = now or datetime.now(UTC)
     keys = key_files.read(path)
     if len(keys.versions) == 1:

@@ -193,7 +193,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": title, "content": {"application/problem+json": {"schema": _PROBLEM_TYPE}}}
     for status, title in STATUS_TITLES.items()
 }
-_CLASSES = {"type": "string", "enum": [c.value for c in MessageClass]}
+_CLASSES = {"type": ["string", "null"], "enum": [*(c.value for c in MessageClass), None]}
 _MESSAGE_TYPE = {
     "type": "object",
     "required": ["message_id", "client_id", "sender", "recipient", "sent_at"],

@@ -40,7 +40,7 @@ def path(keys_file: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def house(ledger: Ledger, path: Path, clock: Clock) -> Iterator[Ledger]:
     """A ledger with its keys file, a client, a conversation and many numbers."""
-    opened = Ledger(ledger.engine.url.render_as_string(hide_password=False), key_files.read(path), path)
+    opened = Ledger(ledger.engine.url.render_as_string(hide_password=False), key_files.read(path))
     with opened.write() as book:
         people.ensure_many(book, NUMBERS)
         contact = (Contact("login", "shop"),)
@@ -96,7 +96,7 @@ def test_everything_is_found_under_the_new_key_and_the_old_one_is_gone(
 
 
 def test_no_look_up_misses_while_keys_are_rotated(house: Ledger, path: Path, clock: Clock) -> None:
-    other = Ledger(house.engine.url.render_as_string(hide_password=False), key_files.read(path), path)
+    other = Ledger(house.engine.url.render_as_string(hide_password=False), key_files.read(path))
     over = threading.Event()
     begun = threading.Event()
     missed: list[str] = []
@@ -168,7 +168,7 @@ def test_a_transaction_begun_with_the_old_key_is_waited_for(house: Ledger, path:
         rotate(house, path, now=clock.now)
         rotated.set()
 
-    other = Ledger(house.engine.url.render_as_string(hide_password=False), key_files.read(path), path)
+    other = Ledger(house.engine.url.render_as_string(hide_password=False), key_files.read(path))
     thread = threading.Thread(target=run)
     with other.write() as book:
         late = people.ensure(book, "+48600100200")
@@ -183,7 +183,7 @@ def test_a_transaction_begun_with_the_old_key_is_waited_for(house: Ledger, path:
     other.close()
 
 
-def test_a_ledger_without_its_keys_file_is_not_rotated(ledger: Ledger, path: Path, clock: Clock) -> None:
+def test_a_ledger_is_not_rotated_by_another_keys_file(ledger: Ledger, path: Path, clock: Clock) -> None:
     with pytest.raises(BadSetting):
         rotate(ledger, path, now=clock.now)
     assert key_files.read(path).versions == ("k1",)
@@ -204,3 +204,8 @@ def test_every_keyed_column_is_made_anew_or_known_to_run_out() -> None:
 def test_the_moment_codes_are_counted_by_is_aware(house: Ledger, path: Path) -> None:
     moment = datetime.now().astimezone()
     assert rotate(house, path, now=moment).old_needed_until is None
+
+
+def test_a_process_whose_keys_file_is_taken_away_goes_on(house: Ledger, path: Path, clock: Clock) -> None:
+    path.unlink()
+    all_is_there(house, clock)
