@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.domain.errors import BadInput
+from bot.domain.numbers import to_e164
 from bot.ledger import erasure, people
 from bot.ledger.book import Ledger
 from bot.ledger.erasure import ErasureReport
@@ -16,13 +18,18 @@ __all__ = ["ErasureReport", "erase"]
 
 
 def erase(ledger: Ledger, number: str, now: datetime) -> ErasureReport:
-    """Erase everything of a number (E.164) but its standing opt-outs; all of it or nothing.
+    """Erase everything of a number but its standing opt-outs; all of it or nothing.
 
-    now: when the erasure is ordered; messages of the feed that come later are new ones.
+    number: as typed; without a country code a Polish one.
+    now: when it is ordered; nothing is dated by it until acts are chained.
     A number never seen gives an empty report. Erasing twice is harmless.
+    Raises BadInput for what is no number.
     """
+    e164 = to_e164(number, region="PL")
+    if e164 is None:
+        raise BadInput("number", "is no phone number")
     with ledger.write() as book:
-        person = people.find(book, number)
+        person = people.find(book, e164)
         report = ErasureReport() if person is None else erasure.erase(book, person)
     erasure.overwrite(ledger)
     return report

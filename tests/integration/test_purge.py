@@ -12,6 +12,7 @@ from sqlalchemy import Table, func, insert, select
 from bot.domain.clients import Entry
 from bot.domain.consent import Covers
 from bot.domain.conversation import Asked
+from bot.domain.errors import BadInput
 from bot.domain.messages import Address, Medium
 from bot.domain.retention import PERIODS, Category
 from bot.ledger import clients, consents, conversations, gate, people, tables
@@ -294,7 +295,7 @@ def test_erasing_a_number_leaves_nothing_of_it(house: House) -> None:
     client = house.client()
     furnish(house, NUMBER)
     other = furnish(house, OTHER)
-    report = erase(house.ledger, NUMBER, house.clock.now)
+    report = erase(house.ledger, "500 100 200", house.clock.now)
     assert report == ErasureReport(sent=1, conversations=1, messages=2, notes=1)
     with house.ledger.read() as book:
         assert people.find(book, NUMBER) is None
@@ -329,3 +330,8 @@ def test_erasing_a_number_keeps_it_stopped(house: House) -> None:
     assert (
         house.count(tables.conversations) == house.count(tables.sent) == house.count(tables.case_notes) == 0
     )
+
+
+def test_what_is_no_number_is_said_and_not_taken_for_an_unknown_one(house: House) -> None:
+    with pytest.raises(BadInput, match="no phone number"):
+        erase(house.ledger, "50010020", house.clock.now)
