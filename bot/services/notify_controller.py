@@ -1,4 +1,4 @@
-"""Tell a client what concerns it: by its webhook (Standard Webhooks 1.0) or by mail. Decides nothing about requests.
+"""Tell a client what concerns it: by webhook (Standard Webhooks 1.0) or mail. Decides nothing about requests.
 
 Specification: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
