@@ -7,15 +7,33 @@ from collections.abc import Mapping
 from actions import opt_in, opt_out, policy, rights, scam, talk, who_sent
 from bot.services.respond import Topic
 
-FAQ = (
-    "role retention legal_basis dpo contact data_categories recipients transfers security cookies "
-    "automated_decisions authority policy social_media"
-).split()
+FAQ = [
+    "role",
+    "retention",
+    "legal_basis",
+    "dpo",
+    "contact",
+    "data_categories",
+    "recipients",
+    "transfers",
+    "security",
+    "cookies",
+    "automated_decisions",
+    "authority",
+    "policy",
+    "social_media",
+]
 
-RIGHTS = (
-    "rights_access rights_rectification rights_erasure rights_restriction rights_portability rights_objection "
-    "rights_withdraw_consent rights_terminate_contract"
-).split()
+RIGHTS = [
+    "rights_access",
+    "rights_rectification",
+    "rights_erasure",
+    "rights_restriction",
+    "rights_portability",
+    "rights_objection",
+    "rights_withdraw_consent",
+    "rights_terminate_contract",
+]
 
 TOPICS: Mapping[str, Topic] = {
     "who_sent": who_sent.who_sent,
@@ -27,7 +45,7 @@ TOPICS: Mapping[str, Topic] = {
     "opt_out_near": opt_out.near,
     "opt_out_stands": opt_out.stands,
     "opt_in": opt_in.opt_in,
-    **{name: rights.request for name in RIGHTS},
+    **dict.fromkeys(RIGHTS, rights.request),
     "rights_menu": rights.menu,
     "rights_forward": rights.forward,
     "rights_contact": rights.contact,

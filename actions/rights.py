@@ -38,7 +38,7 @@ def request(turn: Turn, reads: Reads) -> Outcome:
         {"topic": topic, "is_ours": True, "state": "open"},
         {"done": "rights.filed", "merged": "rights.merged"},
     )
-    return Outcome(do=(*stop, filed), ask=_who_are_you(turn, topic, client))
+    return Outcome(do=(*stop, filed), say=_kept(topic, stop), ask=_who_are_you(turn, topic, client))
 
 
 def menu(turn: Turn, reads: Reads) -> Outcome:
@@ -124,6 +124,11 @@ def _stop(turn: Turn, topic: str, client: int | None) -> tuple[Do, ...]:
     return (Do("opt_out", arguments, {"done": "", "again": "", "no_number": ""}),)
 
 
+def _kept(topic: str, stop: tuple[Do, ...]) -> tuple[Say, ...]:
+    """An erasure that left nothing could not keep messages away, so the opt-out stays, and we say so."""
+    return (Say("rights.keeps_stop"),) if topic == "rights_erasure" and stop else ()
+
+
 def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do, ...]) -> Outcome:
     """Recorded at once, passed on when the person says so."""
     card = clients.card(reads.book, client)
@@ -139,7 +144,7 @@ def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do,
         ask = asking.choose(turn, "rights.whom_sensitive", options[0], options[2])
     else:
         ask = asking.choose(turn, "rights.whom", *options, client=card.public_name)
-    return Outcome(do=(*stop, filed), ask=ask, memory={"client": client})
+    return Outcome(do=(*stop, filed), say=_kept(topic, stop), ask=ask, memory={"client": client})
 
 
 def _direct_client(turn: Turn, topic: str) -> Outcome:

@@ -8,9 +8,23 @@ from bot.domain.messages import Medium
 from bot.services.contracts import Reads
 
 _LABELS = frozenset(
-    "who_sent number_source opt_out opt_in rights_access rights_rectification rights_erasure rights_restriction "
-    "rights_portability rights_objection rights_withdraw_consent rights_terminate_contract report_scam human "
-    "help".split()
+    [
+        "who_sent",
+        "number_source",
+        "opt_out",
+        "opt_in",
+        "rights_access",
+        "rights_rectification",
+        "rights_erasure",
+        "rights_restriction",
+        "rights_portability",
+        "rights_objection",
+        "rights_withdraw_consent",
+        "rights_terminate_contract",
+        "report_scam",
+        "human",
+        "help",
+    ]
 )
 """Intents that can be offered by name in "did you mean"; the policy's questions share one label."""
 

@@ -33,10 +33,11 @@ CLINIC_NUMBER = "+48732000003"
 BOT_NUMBER = "+48732000009"
 ALA = "+48500100200"
 
-CLIENTS = """client_id,legal_name,public_name,website,privacy_url,privacy_email,phone,address,dpo,language,sensitive,webhook_url,contacts
-shop,Agrest sp. z o.o.,Agrest Moda,https://agrest.example,,rodo@agrest.example,,,,pl,no,,phone:+48500100290
-books,Stronica S.A.,Stronica,https://stronica.example,,rodo@stronica.example,,,,pl,no,,
-clinic,Przychodnia Jasna,Przychodnia Jasna,https://jasna.example,,rodo@jasna.example,,,,pl,yes,,
+CLIENTS = """\
+client_id,legal_name,public_name,website,privacy_email,language,sensitive,contacts
+shop,Agrest sp. z o.o.,Agrest Moda,https://agrest.example,rodo@agrest.example,pl,no,phone:+48500100290
+books,Stronica S.A.,Stronica,https://stronica.example,rodo@stronica.example,pl,no,
+clinic,Przychodnia Jasna,Przychodnia Jasna,https://jasna.example,rodo@jasna.example,pl,yes,
 """
 SENDERS = f"""sender,client_id,channel,valid_from,valid_to
 {SHOP_NUMBER},shop,sms,,

@@ -214,7 +214,7 @@ class Telegram:
                     self.acknowledge(received.inbound[0])
                     if stop.is_set():
                         break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Whatever it was: nothing is lost, Telegram still holds the update.
                 log.error("polling failed", channel=self.name, error=type(error).__name__, wait=wait)
                 stop.wait(wait)

@@ -358,10 +358,8 @@ def _signed_urls(url: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     credentials, at, host = parts.netloc.rpartition("@")
-    if port is not None:
-        other = host[: host.rindex(":")]
-    else:
-        other = f"{host}:{443 if parts.scheme == 'https' else 80}"
+    standard = 443 if parts.scheme == "https" else 80
+    other = f"{host}:{standard}" if port is None else host[: host.rindex(":")]
     return url, url.replace(f"//{parts.netloc}", f"//{credentials}{at}{other}", 1)
 
 

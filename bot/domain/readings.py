@@ -1,4 +1,4 @@
-"""Say what a model's reading is worth. Calls no model; authorises nothing: subject, level and consent are the services'."""
+"""Say what a model's reading is worth. Calls no model and authorises nothing: that is the services' to do."""
 
 from __future__ import annotations
 

@@ -78,7 +78,21 @@ def near(sender: str, known: Iterable[str]) -> tuple[str, ...]:
 _QUOTED = re.compile(r"[„“”\"«'‚‘]([^„“”\"«»'‚‘’]{2,30})[”“\"»'’]")
 _WORD = re.compile(r"[^\W_][\w.&+-]*", re.UNICODE)
 _BEFORE_A_NAME = frozenset(
-    "od nadawca nadawcy nazwa from sender name called von absender від відправник stop".split()
+    [
+        "od",
+        "nadawca",
+        "nadawcy",
+        "nazwa",
+        "from",
+        "sender",
+        "name",
+        "called",
+        "von",
+        "absender",
+        "від",
+        "відправник",
+        "stop",
+    ]
 )
 _LONGEST = 11  #: characters of an alphanumeric sender (GSM 03.40, 9.1.2.5)
 

@@ -52,7 +52,7 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
         try:
             with house.ledger.write() as book:
                 _turn(house, topics, book, message, readings, clock())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever broke, the message is tried again or becomes a case
             log.error("turn broke", message=message.id, tries=message.tries, error=type(error).__name__)
             _put_aside(house, message, clock())
     return len(claimed)

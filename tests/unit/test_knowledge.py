@@ -98,7 +98,7 @@ def test_a_greeting_and_shouting_around_a_question_change_nothing(
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_wordings_not_seen_before_find_their_row(knowledge: Knowledge, language: str) -> None:
     with UNSEEN.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.reader(file, delimiter="\t", quotechar=None, quoting=csv.QUOTE_NONE)]
+        rows = list(csv.reader(file, delimiter="\t", quotechar=None, quoting=csv.QUOTE_NONE))
     mine = [(intent, key, text) for intent, spoken, key, text in rows if spoken == language]
     known = {fold(q) for row in knowledge.wordings[language].values() for q in row.known.questions}
     assert len(mine) >= 70 and not known & {fold(text) for _, _, text in mine}
