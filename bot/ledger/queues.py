@@ -226,45 +226,6 @@ def read_at_last(book: Book, message: int) -> bool:
     return result.rowcount == 1
 
 
-def texts_of(book: Book, conversation: int, *, limit: int = 200) -> list[tuple[str, str, datetime, str]]:
-    """The transcript as (who: person, bot or staff; text; when; state), oldest first."""
-    came = book.rows(
-        select(inbox.c.id, inbox.c.body_enc, inbox.c.received_at, inbox.c.state)
-        .where(inbox.c.conversation == conversation, inbox.c.kind.in_(_SPOKEN), inbox.c.body_enc.is_not(None))
-        .order_by(inbox.c.id.desc())
-        .limit(limit)
-    )
-    went = book.rows(
-        select(outbox.c.id, outbox.c.kind, outbox.c.body_enc, outbox.c.created_at, outbox.c.state)
-        .where(outbox.c.conversation == conversation)
-        .order_by(outbox.c.id.desc())
-        .limit(limit)
-    )
-    lines = [
-        (
-            r["received_at"],
-            0,
-            r["id"],
-            "person",
-            book.keys.unseal_json(_BODY_IN, r["body_enc"])["text"],
-            r["state"],
-        )
-        for r in came
-    ]
-    lines += [
-        (
-            r["created_at"],
-            1,
-            r["id"],
-            "staff" if r["kind"] == "agent" else "bot",
-            book.keys.unseal_json(_BODY_OUT, r["body_enc"])["text"],
-            r["state"],
-        )
-        for r in went
-    ]
-    return [(who, text, at, state) for at, _, _, who, text, state in sorted(lines)]
-
-
 _SPOKEN = (Kind.TEXT.value, Kind.CONTACT.value, Kind.START.value)
 
 

@@ -135,21 +135,10 @@ def close(house: House, conversation: int, *, staff: int, now: datetime) -> None
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a transcript: who is `person`, `bot` or `staff`; state is the outbox's or inbox's."""
-
-    who: str
-    text: str
-    at: datetime
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
-    """What the desk shows of one conversation."""
+    """What the desk shows of one conversation, beside its transcript (`ledger.transcripts`)."""
 
     conversation: Conversation
-    lines: tuple[Line, ...]
     cases: tuple[Case, ...]
     earliest_due: date | None
 
@@ -167,8 +156,7 @@ def card(book: Book, conversation: int) -> Card:
 def _card(book: Book, conversation: Conversation) -> Card:
     open_cases = tuple(cases.listed(book, conversation=conversation.id))
     due = [c.due_on for c in open_cases if c.due_on is not None]
-    lines = tuple(Line(*line) for line in queues.texts_of(book, conversation.id))
-    return Card(conversation, lines, open_cases, min(due) if due else None)
+    return Card(conversation, open_cases, min(due) if due else None)
 
 
 def _mine(book: Book, conversation: int, staff: int) -> Conversation:
