@@ -1,11 +1,11 @@
-"""Insert many rows at once, those already there left alone. Knows no table's meaning."""
+"""Insert and look for many rows at once. Knows no table's meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, Row, Table, bindparam, func, select
+from sqlalchemy import ARRAY, Column, ColumnElement, Row, Table, any_, bindparam, func, literal, select
 
 from bot.ledger.book import Book
 
@@ -36,3 +36,10 @@ def insert_new(
     ]
     filled = book.insert(table).from_select(names, select(*arrays))
     return book.run(filled.on_conflict_do_nothing(index_elements=unless).returning(*returning)).all()
+
+
+def among(book: Book, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of many values; on PostgreSQL one array instead of a parameter for each."""
+    if book.dialect == "sqlite":
+        return column.in_(values)
+    return column == any_(literal(list(values), ARRAY(column.type)))

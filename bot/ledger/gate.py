@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import ARRAY, LargeBinary, any_, literal, select
+from sqlalchemy import select
 
 from bot.domain.consent import Covers, OptOut
 from bot.ledger.book import Book
+from bot.ledger.bulk import among
 from bot.ledger.tables import opt_outs, people
 
 _MOST = 30_000  #: values in one statement of SQLite, which takes 32 766
@@ -20,15 +21,10 @@ def standing_of(book: Book, numbers: Collection[str]) -> dict[str, list[OptOut]]
     found: dict[str, list[OptOut]] = {}
     for start in range(0, len(keys), _MOST):
         part = keys[start : start + _MOST]
-        among = (
-            people.c.number_key.in_(part)
-            if book.dialect == "sqlite"
-            else people.c.number_key == any_(literal(part, ARRAY(LargeBinary)))
-        )
         query = (
             select(people.c.number_key, opt_outs.c.client, opt_outs.c.covers, opt_outs.c.since)
             .join(opt_outs, opt_outs.c.person == people.c.id)
-            .where(opt_outs.c.lifted_at.is_(None), among)
+            .where(opt_outs.c.lifted_at.is_(None), among(book, people.c.number_key, part))
         )
         for row in book.rows(query):
             stands = OptOut(row["client"], Covers(row["covers"]), row["since"])

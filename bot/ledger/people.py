@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from bot.domain.errors import NotKnown
 from bot.ledger.book import Book
-from bot.ledger.bulk import insert_new
+from bot.ledger.bulk import among, insert_new
 from bot.ledger.tables import people as table
 
 NUMBER = "people.number"  #: what a sealed number is bound to
@@ -90,7 +90,7 @@ def _ensure_chunk(book: Book, numbers: list[str]) -> dict[str, int]:
 
 
 def _known(book: Book, by_key: Mapping[bytes, str]) -> dict[str, int]:
-    rows = book.rows(select(table.c.id, table.c.number_key).where(table.c.number_key.in_(list(by_key))))
+    rows = book.rows(select(table.c.id, table.c.number_key).where(among(book, table.c.number_key, by_key)))
     return {by_key[row["number_key"]]: row["id"] for row in rows}
 
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 from sqlalchemy import func, select, update
 
 from bot.ledger.book import Book
-from bot.ledger.bulk import insert_new
+from bot.ledger.bulk import among, insert_new
 from bot.ledger.tables import clients, feeds, sent, shingles, templates
 
 FEED = "sent"  #: name of the sent-message feed in `feeds`
@@ -148,7 +148,7 @@ def templates_like(
 
 def known(book: Book, message_ids: Collection[str]) -> dict[str, NewSent]:
     """What is written down already of the messages of those ids."""
-    query = select(*(sent.c[name] for name in _COLUMNS)).where(sent.c.message_id.in_(message_ids))
+    query = select(*(sent.c[name] for name in _COLUMNS)).where(among(book, sent.c.message_id, message_ids))
     return {row["message_id"]: NewSent(**row) for row in book.rows(query)}
 
 
@@ -157,7 +157,7 @@ def known_templates(book: Book, wanted: Collection[Template]) -> dict[Template, 
     if not wanted:
         return {}
     query = select(templates.c.id, templates.c.client, templates.c.text_mark).where(
-        templates.c.text_mark.in_({w.text_mark for w in wanted}),
+        among(book, templates.c.text_mark, {w.text_mark for w in wanted}),
         templates.c.client.in_({w.client for w in wanted}),
     )
     found = {Template(row["client"], row["text_mark"]): row["id"] for row in book.rows(query)}
