@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bot.domain.errors import BadSetting
 
 PREFIX = "WHOSENT_"
+POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
 MIN_SECRET = 16  #: characters; below it a secret is guessed, not kept
 EXAMPLES = (
     "change-me",
@@ -31,7 +33,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
-    url: str
+    url: str = field(repr=False)  # it holds the password
     keys_file: Path
 
 
@@ -156,6 +158,8 @@ def load(env_file: str | None = ".env") -> Settings:
     """
     try:
         env = _Environment(_env_file=env_file)  # type: ignore[call-arg]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{env_file} cannot be read: {type(error).__name__}") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
@@ -171,7 +175,7 @@ def load(env_file: str | None = ".env") -> Settings:
         telegram=_telegram(env, public_url),
         redis_url=_redis(env.redis_url),
         default_language=_language(env.default_language),
-        policy_file=env.policy_file,
+        policy_file=_file("POLICY_FILE", env.policy_file),
         stop_all_covers=env.stop_all_covers,
         egress_allow=_networks("EGRESS_ALLOW", env.egress_allow),
         data_dir=_folder(env.data_dir),
@@ -189,26 +193,45 @@ def _secret(name: str, value: SecretStr, *, least: int = MIN_SECRET) -> str:
     return text
 
 
+_HOSTLESS = frozenset({"unix", *POSTGRESQL})  # a socket's path stands in the address or its query
+
+
+def _split(name: str, value: str, schemes: Collection[str], wanted: str) -> SplitResult:
+    """The parts of an address with one of these schemes, its host there and its port a number."""
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in schemes and (bool(parts.hostname) or parts.scheme in _HOSTLESS)
+        _ = parts.port  # raises for none
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise BadSetting(f"{PREFIX}{name}: needs {wanted}")
+    return parts
+
+
 def _address(name: str, value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadSetting(f"{PREFIX}{name}: needs an http(s) address")
+    parts = _split(name, value, ("http", "https"), "an http(s) address")
+    if parts.query or parts.fragment:
+        raise BadSetting(f"{PREFIX}{name}: needs an http(s) address without ? and #")
     return value.rstrip("/")
 
 
 def _database(url: str) -> str:
-    scheme = url.split(":", 1)[0]
-    if scheme in ("postgres", "postgresql"):
-        return "postgresql+psycopg:" + url.split(":", 1)[1]
-    if scheme in ("postgresql+psycopg", "sqlite"):
+    wanted = "sqlite:///FILE or postgresql://…/DATABASE"
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite":
+        if not rest.startswith("///") or rest[3:].partition("?")[0] in ("", ":memory:"):
+            raise BadSetting(f"{PREFIX}DATABASE_URL: needs {wanted}")
         return url
-    raise BadSetting(f"{PREFIX}DATABASE_URL: sqlite:///… or postgresql://…")
+    if not _split("DATABASE_URL", url, POSTGRESQL, wanted).path.strip("/"):
+        raise BadSetting(f"{PREFIX}DATABASE_URL: needs {wanted}")
+    return f"postgresql+psycopg:{rest}"
 
 
 def _redis(value: SecretStr) -> str:
     url = value.get_secret_value()
-    if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-        raise BadSetting(f"{PREFIX}REDIS_URL: needs redis://…")
+    if url:
+        _split("REDIS_URL", url, ("redis", "rediss", "unix"), "redis://…")
     return url
 
 
@@ -224,6 +247,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _file(name: str, path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise BadSetting(f"{PREFIX}{name}: there is no file {path}")
+    return path
+
+
 def _networks(name: str, value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
@@ -232,19 +261,22 @@ def _networks(name: str, value: str) -> tuple[ipaddress.IPv4Network | ipaddress.
 
 
 def _tokens(value: SecretStr) -> tuple[tuple[str, str], ...]:
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for part in filter(None, (p.strip() for p in value.get_secret_value().split(","))):
         name, colon, token = part.partition(":")
-        if not colon or not name:
+        secret = _secret("API_TOKENS", SecretStr(token))
+        if not colon or not name or not secret:
             raise BadSetting(f"{PREFIX}API_TOKENS: needs name:token,…")
-        pairs.append((name, _secret("API_TOKENS", SecretStr(token))))
+        if name in dict(pairs):
+            raise BadSetting(f"{PREFIX}API_TOKENS: a name stands there twice")
+        pairs.append((name, secret))
     return tuple(pairs)
 
 
 def _mail(env: _Environment) -> MailSettings:
     url = env.smtp_url.get_secret_value()
-    if url and urlsplit(url).scheme not in ("smtp", "smtps"):
-        raise BadSetting(f"{PREFIX}SMTP_URL: needs smtp://… or smtps://…")
+    if url:
+        _split("SMTP_URL", url, ("smtp", "smtps"), "smtp://… or smtps://…")
     if url and "@" not in env.mail_from:
         raise BadSetting(f"{PREFIX}MAIL_FROM: needed with SMTP_URL")
     return MailSettings(smtp_url=url, mail_from=env.mail_from)
@@ -287,9 +319,13 @@ def _telegram(env: _Environment, public_url: str) -> TelegramSettings | None:
         return None
     if not re.fullmatch(r"\d{5,20}:[A-Za-z0-9_-]{20,}", token):
         raise BadSetting(f"{PREFIX}TELEGRAM_TOKEN: digits, a colon and at least 20 characters")
+    _secret("TELEGRAM_TOKEN", SecretStr(token.partition(":")[2]))
+    webhook_secret = _secret("TELEGRAM_WEBHOOK_SECRET", env.telegram_webhook_secret)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", webhook_secret):  # https://core.telegram.org/bots/api#setwebhook
+        raise BadSetting(f"{PREFIX}TELEGRAM_WEBHOOK_SECRET: at most 256 of A-Z, a-z, 0-9, _ and -")
     return TelegramSettings(
         token=token,
         api_url=_address("TELEGRAM_API_URL", env.telegram_api_url),
-        webhook_secret=_secret("TELEGRAM_WEBHOOK_SECRET", env.telegram_webhook_secret),
+        webhook_secret=webhook_secret,
         public_url=public_url,
     )

@@ -168,4 +168,4 @@ assert order == ["set up"] and not configured_before and structlog.is_configured
 """
     code, said = run("-c", script, WHOSENT_DATABASE_URL="nonsense")
     assert code == 0, said
-    assert said.splitlines() == ["whosent: WHOSENT_DATABASE_URL: sqlite:///… or postgresql://…"]
+    assert said.splitlines() == ["whosent: WHOSENT_DATABASE_URL: needs sqlite:///FILE or postgresql://…/DATABASE"]
