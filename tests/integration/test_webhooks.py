@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from bot.ledger.book import Ledger
 from bot.ledger.tables import evidence, inbox, opt_outs, outbox
 from bot.services.contracts import House
 from bot.web import webhooks
-from bot.web.app import build
+from bot.web.app import HANDS, build
 from tests.web_house import WEB, house_of
 
 PERSON = "+48500100200"
@@ -230,6 +230,33 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     assert carrier.seen == []
 
 
+def test_pages_that_hang_do_not_keep_a_stop_out(house: House, carrier: Carrier) -> None:
+    go_on = threading.Event()
+    hanging = threading.Semaphore(0)
+
+    def hang() -> dict[str, bool]:
+        hanging.release()
+        return {"database": go_on.wait(30)}
+
+    app = build(
+        house,
+        {"carrier": carrier},  # type: ignore[dict-item]
+        WEB,
+        clock=lambda: datetime.now(UTC),
+        readiness=hang,
+        simulator=False,
+    )
+    page = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with _on_loopback(app) as port, ThreadPoolExecutor(30) as pool:
+        pages = [pool.submit(_say, port, page) for _ in range(30)]
+        for _ in range(HANDS):
+            assert hanging.acquire(timeout=10)
+        assert _say(port, _posted(STOP)).startswith(b"HTTP/1.1 200")
+        assert not any(page.done() for page in pages)
+        go_on.set()
+        assert all(page.result().startswith(b"HTTP/1.1 200") for page in pages)
+
+
 def _posted(body: bytes) -> bytes:
     head = f"POST /hooks/carrier HTTP/1.1\r\nHost: x\r\nX-Signature: right\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"Connection: close\r\n\r\n" + body
@@ -244,13 +271,17 @@ def _say(port: int, request: bytes) -> bytes:
     return said
 
 
+def _served(house: House, carrier: Carrier) -> AbstractContextManager[int]:
+    return _on_loopback(_app(house, carrier))
+
+
 @contextmanager
-def _served(house: House, carrier: Carrier) -> Iterator[int]:
-    """The application on a free port of loopback, in a thread."""
+def _on_loopback(app: FastAPI) -> Iterator[int]:
+    """The application on a free port, in a thread."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         place.listen(128)
-        server = uvicorn.Server(uvicorn.Config(_app(house, carrier), log_level="warning", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         has_started = threading.Event()
         _tell(server, has_started)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
