@@ -1,4 +1,4 @@
-"""The baseline's one custom action, for Rasa's own action server: an answer out of a dict. Reads nothing else."""
+"""The baseline's one custom action, for Rasa's own action server: an answer out of a dict."""
 
 from rasa_sdk import Action
 

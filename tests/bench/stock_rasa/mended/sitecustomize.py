@@ -1,6 +1,6 @@
 """For the mended baseline only: check a JSON schema once, not at each action's answer. Changes no answer.
 
-Rasa 3.6 calls `jsonschema.validate` for every answer of an action, which first checks Rasa's own constant schema.
+Rasa 3.6 calls `jsonschema.validate` for every answer of an action, which first checks the schema itself, a constant.
 """
 
 import jsonschema

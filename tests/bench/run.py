@@ -1,0 +1,28 @@
+"""How long and how often a run of the bench measures, where it may write, and how it tells of its progress."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """seconds: of the open load. rounds: how often short measurements are repeated, taking turns with their
+    reference. burst: seconds of one short measurement. turns, rows: how many a round. databases: those that answer.
+    """
+
+    folder: Path
+    databases: tuple[str, ...]
+    seconds: float = 60.0
+    rounds: int = 3
+    burst: float = 3.0
+    turns: int = 240
+    rows: int = 50_000
+    began: float = field(default_factory=time.perf_counter)
+
+    def say(self, text: str) -> None:
+        """One line of progress on stderr, with the seconds since the start."""
+        print(f"{time.perf_counter() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
