@@ -31,8 +31,7 @@ test: setup  ## all tests; those that need PostgreSQL, Redis or Chromium say so 
 	@$(BIN)/python -m pytest $(TEST)
 
 lint: $(READY)  ## ruff and mypy
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(BIN)/ruff check .; found=$$?; $(BIN)/mypy && exit $$found
 
 bench: setup  ## the figures of docs/measurements.md, printed
 	@$(BIN)/python -m tests.bench $(BENCH)
