@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.clients import Client, Contact, ContactKind, Entry, contact_value, domain_of
 from bot.domain.errors import NotKnown
 from bot.domain.imports import Change
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.tables import client_contacts, clients
 
 CARD = "clients.card"
@@ -35,9 +35,12 @@ _OPEN = ("client_id", "legal_name", "public_name", "website", "privacy_url", "la
 _SEALED = ("privacy_email", "phone", "address", "dpo", "webhook_url")
 
 
+_CARD = Prepared(lambda _: select(clients).where(clients.c.id == bindparam("client")))
+
+
 def card(book: Book, client: int) -> Client:
     """One client by its row id. Raises NotKnown."""
-    row = book.row(select(clients).where(clients.c.id == client))
+    row = book.row(_CARD, client=client)
     if row is None:
         raise NotKnown("client")
     return _read(book, row)

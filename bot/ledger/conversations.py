@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import MEMORY_LASTS, Asked, Level, Option, Owner
 from bot.domain.errors import NotKnown
 from bot.domain.messages import Address, Medium
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.tables import conversations as table
 
 _ADDRESS = "conversations.address"
@@ -52,10 +52,38 @@ class Conversation:
         return Level.ASSERTED if self.address.number else Level.CONTACT if self.person else Level.ANONYMOUS
 
 
+_BY_ID = Prepared(lambda _: select(table).where(table.c.id == bindparam("conversation")))
+_LOCKED = Prepared(lambda _: select(table).where(table.c.id == bindparam("conversation")).with_for_update())
+_BY_KEY = Prepared(
+    lambda _: (
+        select(table).where(table.c.address_key.in_(bindparam("keys", expanding=True))).with_for_update()
+    )
+)
+_BEGIN = Prepared(
+    lambda insert: insert(table).on_conflict_do_nothing(index_elements=["address_key"]),
+    "provider",
+    "account",
+    "medium",
+    "address_key",
+    "address_enc",
+    "person",
+    "level",
+    "owner",
+    "last_at",
+)
+_HEAR = Prepared(
+    lambda _: (
+        update(table)
+        .where(table.c.id == bindparam("conversation"))
+        .values(last_at=bindparam("at"), waiting_since=func.coalesce(table.c.waiting_since, bindparam("at")))
+    )
+)
+
+
 def open_for(book: Book, address: Address, *, person: int | None, now: datetime) -> Conversation:
     """The conversation of this address, begun if there is none, locked until the transaction ends."""
     keys = book.keys.find_any(_address_text(address))
-    row = book.row(select(table).where(table.c.address_key.in_(keys)).with_for_update())
+    row = book.row(_BY_KEY, keys=keys)
     if row is None:
         values = {
             "provider": address.provider,
@@ -68,16 +96,15 @@ def open_for(book: Book, address: Address, *, person: int | None, now: datetime)
             "owner": Owner.BOT.value,
             "last_at": now,
         }
-        book.run(book.insert(table).values(values).on_conflict_do_nothing(index_elements=["address_key"]))
-        row = book.row(select(table).where(table.c.address_key.in_(keys)).with_for_update())
+        book.run(_BEGIN, values)
+        row = book.row(_BY_KEY, keys=keys)
         assert row is not None  # inserted here or by whoever was faster
     return _read(book, row)
 
 
 def get(book: Book, conversation: int, *, lock: bool = False) -> Conversation:
     """One conversation. Raises NotKnown."""
-    query = select(table).where(table.c.id == conversation)
-    row = book.row(query.with_for_update() if lock else query)
+    row = book.row(_LOCKED if lock else _BY_ID, conversation=conversation)
     if row is None:
         raise NotKnown("conversation")
     return _read(book, row)
@@ -118,11 +145,7 @@ def settle(
 
 def hear(book: Book, conversation: int, *, now: datetime) -> None:
     """A message of the person came: it waits from the oldest one that nobody answered."""
-    book.run(
-        update(table)
-        .where(table.c.id == conversation)
-        .values(last_at=now, waiting_since=func.coalesce(table.c.waiting_since, now))
-    )
+    book.run(_HEAR, {"conversation": conversation, "at": now})
 
 
 def know(book: Book, conversation: int, *, person: int, level: Level, until: datetime | None = None) -> None:

@@ -78,15 +78,14 @@ class Keys:
 
     def unseal(self, purpose: str, blob: bytes) -> str:
         """Decrypt what `seal` wrote under any known version. Raises BadSetting when the key is not there."""
-        size = blob[0]
-        name = blob[1 : 1 + size].decode()
+        name = version_of(blob)
         pair = self._pairs.get(name)
         if pair is None:
             raise BadSetting(f"the keys file has no key version {name}")
-        body = blob[1 + size :]
+        body = blob[1 + len(name) :]
         try:
             return pair.seal.decrypt(body[:_NONCE], body[_NONCE:], purpose.encode()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise BadSetting(f"a sealed value does not open with key version {name}") from None
 
     def seal_json(self, purpose: str, value: Mapping[str, Any]) -> bytes:
@@ -100,8 +99,8 @@ class Keys:
 
 
 def version_of(blob: bytes) -> str:
-    """The key version a sealed value was written with."""
-    return blob[1 : 1 + blob[0]].decode()
+    """The key version a sealed value was written with; damaged bytes are shown as `?`."""
+    return blob[1 : 1 + blob[0]].decode("ascii", "replace").replace("\ufffd", "?") if blob else ""
 
 
 def digest(value: str) -> bytes:
@@ -131,19 +130,13 @@ def create(path: Path) -> Keys:
 
 def read(path: Path) -> Keys:
     """Read a keys file. Raises BadSetting with what is wrong with it."""
-    content = _content(path)
-    try:
-        pairs = {name: (_key(pair["find"]), _key(pair["seal"])) for name, pair in content["keys"].items()}
-        if content["current"] not in pairs:
-            raise KeyError("current")
-        return Keys(content["current"], pairs, _key(content["mark"]), path)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadSetting(f"{path} is no keys file: {error}") from None
+    return _keys(path, _content(path))
 
 
 def add_version(path: Path) -> Keys:
     """Add a key version and make it current; the old ones stay for reading."""
     content = _content(path)
+    _keys(path, content)  # what cannot be read must not be written anew
     name = f"k{1 + max(int(n[1:]) for n in content['keys'])}"
     content["keys"][name] = _new_pair()
     content["current"] = name
@@ -154,6 +147,7 @@ def add_version(path: Path) -> Keys:
 def drop_old_versions(path: Path) -> Keys:
     """Forget every version but the current one, once nothing is sealed with them any more."""
     content = _content(path)
+    _keys(path, content)
     content["keys"] = {content["current"]: content["keys"][content["current"]]}
     _replace(path, content)
     return read(path)
@@ -169,9 +163,20 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
+def _keys(path: Path, content: dict[str, Any]) -> Keys:
+    try:
+        pairs = {name: (_key(pair["find"]), _key(pair["seal"])) for name, pair in content["keys"].items()}
+        if content["current"] not in pairs:
+            raise KeyError("current")
+        return Keys(content["current"], pairs, _key(content["mark"]))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadSetting(f"{path} is no keys file: {error}") from None
+
+
 def _replace(path: Path, content: dict[str, Any]) -> None:
     beside = path.with_suffix(".new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    beside.unlink(missing_ok=True)  # one that a crash left would keep its own mode
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(content, file, indent=1)
         file.flush()

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from bot.domain.errors import NotKnown
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.bulk import among, insert_new
 from bot.ledger.tables import people as table
 
@@ -21,16 +21,33 @@ NUMBER = "people.number"  #: what a sealed number is bound to
 _CHUNK = 5_000  #: numbers in one statement; SQLite takes 32 766 values, each number has one per key version
 
 
+_FIND = Prepared(
+    lambda _: select(table.c.id).where(table.c.number_key.in_(bindparam("keys", expanding=True)))
+)
+_ADD = Prepared(
+    lambda insert: insert(table).on_conflict_do_nothing(index_elements=["number_key"]).returning(table.c.id),
+    "number_key",
+    "number_enc",
+)
+_LOCK = Prepared(lambda _: select(table.c.id).where(table.c.id == bindparam("person")).with_for_update())
+_SINCE = Prepared(lambda _: select(table.c.holder_since).where(table.c.id == bindparam("person")))
+
+
 def ensure(book: Book, number: str) -> int:
     """The person's row id, written down first if the number is new. `number`: E.164."""
-    return ensure_many(book, (number,))[number]
+    keys = book.keys.find_any(number)
+    person = book.scalar(_FIND, keys=keys)
+    if person is None:
+        sealed = book.seal(NUMBER, number)
+        person = book.scalar(_ADD, number_key=keys[0], number_enc=sealed)
+    if person is None:  # somebody else was faster
+        person = book.scalar(_FIND, keys=keys)
+    return int(person)
 
 
 def find(book: Book, number: str) -> int | None:
     """The person's row id, or None for a number never seen. `number`: E.164."""
-    found: int | None = book.scalar(
-        select(table.c.id).where(table.c.number_key.in_(book.keys.find_any(number)))
-    )
+    found: int | None = book.scalar(_FIND, keys=book.keys.find_any(number))
     return found
 
 
@@ -63,7 +80,7 @@ def ensure_many(book: Book, numbers: Iterable[str]) -> dict[str, int]:
 
 def holder_since(book: Book, person: int) -> datetime | None:
     """When the number came to whom it belongs now; None: not known to have changed hands."""
-    since: datetime | None = book.scalar(select(table.c.holder_since).where(table.c.id == person))
+    since: datetime | None = book.scalar(_SINCE, person=person)
     return since
 
 
@@ -101,4 +118,4 @@ def _key(row: Mapping[str, Any]) -> bytes:
 
 def lock(book: Book, person: int) -> None:
     """Hold a person until the transaction ends, so that a STOP and a claim of something unprompted take turns."""
-    book.run(select(table.c.id).where(table.c.id == person).with_for_update())
+    book.run(_LOCK, {"person": person})

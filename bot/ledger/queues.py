@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, case, exists, func, or_, select, update
+from sqlalchemy import CursorResult, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import Wish
 from bot.domain.messages import Delivery, Inbound, Kind
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.tables import inbox, outbox
 
 LEASE = timedelta(seconds=60)
@@ -83,6 +83,140 @@ class Waiting:
     was_unclear: bool
 
 
+_OPEN = ("ready", "in_hand", "unknown")
+_EARLIER_IN = inbox.alias("earlier")
+_EARLIER_OUT = outbox.alias("earlier")
+
+_ACCEPT = Prepared(
+    lambda insert: (
+        insert(inbox)
+        .on_conflict_do_nothing(index_elements=["provider", "account", "provider_id"])
+        .returning(inbox.c.id)
+    ),
+    *[
+        "provider",
+        "account",
+        "provider_id",
+        "conversation",
+        "kind",
+        "body_enc",
+        "state",
+        "is_late",
+        "ready_at",
+    ],
+    "received_at",
+    "sent_at",
+    "settled_at",
+)
+_NOTE_WISH = Prepared(
+    lambda _: (
+        update(inbox)
+        .where(inbox.c.id == bindparam("message"))
+        .values(wish_enc=bindparam("wish"), state=bindparam("becomes"), settled_at=bindparam("at"))
+    )
+)
+_OLDEST_IN = Prepared(
+    lambda _: (
+        select(inbox)
+        .where(
+            inbox.c.state == "new",
+            inbox.c.ready_at <= bindparam("now"),
+            or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < bindparam("now")),
+            ~exists(
+                select(_EARLIER_IN.c.id).where(
+                    _EARLIER_IN.c.conversation == inbox.c.conversation,
+                    _EARLIER_IN.c.state == "new",
+                    _EARLIER_IN.c.id < inbox.c.id,
+                )
+            ),
+        )
+        .order_by(inbox.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+)
+_LEASE_IN = Prepared(
+    lambda _: (
+        update(inbox)
+        .where(inbox.c.id.in_(bindparam("ids", expanding=True)))
+        .values(lease=bindparam("by"), lease_until=bindparam("until"), tries=inbox.c.tries + 1)
+    )
+)
+_MINE = Prepared(
+    lambda _: (
+        select(inbox.c.id)
+        .where(inbox.c.id == bindparam("message"), inbox.c.lease == bindparam("by"), inbox.c.state == "new")
+        .with_for_update()
+    )
+)
+_SETTLE_IN = Prepared(
+    lambda _: (
+        update(inbox)
+        .where(inbox.c.id == bindparam("message"))
+        .values(
+            state="settled",
+            settled_at=bindparam("at"),
+            lease=None,
+            lease_until=None,
+            needs_reading=bindparam("unread"),
+        )
+    )
+)
+_PUT = Prepared(
+    lambda insert: insert(outbox).on_conflict_do_nothing(index_elements=["once"]).returning(outbox.c.id),
+    *[
+        "conversation",
+        "cause",
+        "kind",
+        "once",
+        "key",
+        "is_understood",
+        "body_enc",
+        "state",
+        "ready_at",
+        "expires_at",
+        "created_at",
+    ],
+)
+_OLDEST_OUT = Prepared(
+    lambda _: (
+        select(outbox)
+        .where(
+            outbox.c.state.in_(_OPEN),
+            outbox.c.ready_at <= bindparam("now"),
+            or_(
+                outbox.c.state.in_(("ready", "unknown")),
+                and_(outbox.c.state == "in_hand", outbox.c.lease_until < bindparam("now")),
+            ),
+            ~exists(
+                select(_EARLIER_OUT.c.id).where(
+                    _EARLIER_OUT.c.conversation == outbox.c.conversation,
+                    _EARLIER_OUT.c.state.in_(_OPEN),
+                    _EARLIER_OUT.c.id < outbox.c.id,
+                )
+            ),
+        )
+        .order_by(outbox.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+)
+_LEASE_OUT = Prepared(
+    lambda _: (
+        update(outbox)
+        .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+        .values(
+            state="in_hand",
+            lease=bindparam("by"),
+            lease_until=bindparam("until"),
+            tries=outbox.c.tries + 1,
+            # Of an unclear one the first try stays: what it may have left behind is looked for from then on.
+            tried_at=case((outbox.c.state == "ready", bindparam("now")), else_=outbox.c.tried_at),
+        )
+    )
+)
+
+
 def accept(book: Book, message: Inbound, *, conversation: int | None, state: str) -> int | None:
     """File what came in. None: it was filed before, nothing is to happen."""
     body = {"text": message.text}
@@ -94,37 +228,22 @@ def accept(book: Book, message: Inbound, *, conversation: int | None, state: str
         body["language_hint"] = message.language_hint
     if message.raw is not None:
         body["raw"] = message.raw[:_KEPT_RAW].decode("latin-1")
-    statement = (
-        book.insert(inbox)
-        .values(
-            provider=message.provider,
-            account=message.account,
-            provider_id=message.provider_id,
-            conversation=conversation,
-            kind=message.kind.value,
-            body_enc=book.keys.seal_json(_BODY_IN, body),
-            state=state,
-            is_late=message.is_late,
-            ready_at=message.received_at,
-            received_at=message.received_at,
-            sent_at=message.sent_at,
-            settled_at=None if state == "new" else message.received_at,
-        )
-        .on_conflict_do_nothing(index_elements=["provider", "account", "provider_id"])
-        .returning(inbox.c.id)
+    number: int | None = book.scalar(
+        _ACCEPT,
+        provider=message.provider,
+        account=message.account,
+        provider_id=message.provider_id,
+        conversation=conversation,
+        kind=message.kind.value,
+        body_enc=book.keys.seal_json(_BODY_IN, body),
+        state=state,
+        is_late=message.is_late,
+        ready_at=message.received_at,
+        received_at=message.received_at,
+        sent_at=message.sent_at,
+        settled_at=None if state == "new" else message.received_at,
     )
-    number: int | None = book.scalar(statement)
     return number
-
-
-def is_known(book: Book, message: Inbound) -> bool:
-    """Was it filed before? Cheap, and only a shortcut: `accept` is what guarantees it."""
-    found = select(inbox.c.id).where(
-        inbox.c.provider == message.provider,
-        inbox.c.account == message.account,
-        inbox.c.provider_id == message.provider_id,
-    )
-    return book.scalar(found) is not None
 
 
 def wish(
@@ -133,60 +252,33 @@ def wish(
     """Note what was decided on receipt, so that the turn needs no model."""
     value = {"wishes": [asdict(w) for w in wishes], "facts": dict(facts)}
     book.run(
-        update(inbox)
-        .where(inbox.c.id == message)
-        .values(
-            wish_enc=book.seal(_WISH, json.dumps(value, ensure_ascii=False)),
-            state=state,
-            settled_at=None if state == "new" else now,
-        )
+        _NOTE_WISH,
+        {
+            "message": message,
+            "wish": book.seal(_WISH, json.dumps(value, ensure_ascii=False)),
+            "becomes": state,
+            "at": None if state == "new" else now,
+        },
     )
 
 
 def claim_inbox(book: Book, *, now: datetime, limit: int = 1) -> list[Received]:
     """Take the oldest message of each of up to `limit` conversations that have none in hand."""
-    earlier = inbox.alias("earlier")
-    is_oldest = ~exists(
-        select(earlier.c.id).where(
-            earlier.c.conversation == inbox.c.conversation,
-            earlier.c.state == "new",
-            earlier.c.id < inbox.c.id,
-        )
-    )
-    free = or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now)
-    query = (
-        select(inbox)
-        .where(inbox.c.state == "new", inbox.c.ready_at <= now, free, is_oldest)
-        .order_by(inbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = book.rows(query)
+    rows = book.rows(_OLDEST_IN, now=now, limit=limit)
     if not rows:
         return []
     lease = secrets.token_hex(16)
-    book.run(
-        update(inbox)
-        .where(inbox.c.id.in_([row["id"] for row in rows]))
-        .values(lease=lease, lease_until=now + LEASE, tries=inbox.c.tries + 1)
-    )
+    book.run(_LEASE_IN, {"ids": [row["id"] for row in rows], "by": lease, "until": now + LEASE})
     return [_received(book, row, lease) for row in rows]
 
 
 def still_mine(book: Book, message: Received) -> bool:
     """Is the lease still ours? Asked in the transaction that settles, so that no message is settled twice."""
-    query = select(inbox.c.id).where(
-        inbox.c.id == message.id, inbox.c.lease == message.lease, inbox.c.state == "new"
-    )
-    return book.scalar(query.with_for_update()) is not None
+    return book.scalar(_MINE, message=message.id, by=message.lease) is not None
 
 
 def settle_inbox(book: Book, message: Received, *, now: datetime, needs_reading: bool = False) -> None:
-    book.run(
-        update(inbox)
-        .where(inbox.c.id == message.id)
-        .values(state="settled", settled_at=now, lease=None, lease_until=None, needs_reading=needs_reading)
-    )
+    book.run(_SETTLE_IN, {"message": message.id, "at": now, "unread": needs_reading})
 
 
 def put_back(book: Book, message: Received, *, ready_at: datetime) -> None:
@@ -236,7 +328,8 @@ def put(book: Book, draft: Draft, *, now: datetime) -> int | None:
         body["buttons"] = draft.buttons
     if draft.asks_contact:
         body["asks_contact"] = True
-    statement = book.insert(outbox).values(
+    number: int | None = book.scalar(
+        _PUT,
         conversation=draft.conversation,
         cause=draft.cause,
         kind=draft.kind,
@@ -249,9 +342,6 @@ def put(book: Book, draft: Draft, *, now: datetime) -> int | None:
         expires_at=draft.expires_at,
         created_at=now,
     )
-    if draft.once is not None:
-        statement = statement.on_conflict_do_nothing(index_elements=["once"])
-    number: int | None = book.scalar(statement.returning(outbox.c.id))
     return number
 
 
@@ -260,42 +350,12 @@ def claim_outbox(book: Book, *, now: datetime, limit: int = 1) -> list[Waiting]:
 
     A row whose sender died while sending comes back as `was_unclear`: it may have gone out.
     """
-    earlier = outbox.alias("earlier")
-    open_states = ("ready", "in_hand", "unknown")
-    is_oldest = ~exists(
-        select(earlier.c.id).where(
-            earlier.c.conversation == outbox.c.conversation,
-            earlier.c.state.in_(open_states),
-            earlier.c.id < outbox.c.id,
-        )
-    )
-    is_free = or_(
-        outbox.c.state.in_(("ready", "unknown")),
-        and_(outbox.c.state == "in_hand", outbox.c.lease_until < now),
-    )
-    query = (
-        select(outbox)
-        .where(outbox.c.state.in_(open_states), outbox.c.ready_at <= now, is_free, is_oldest)
-        .order_by(outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = book.rows(query)
+    rows = book.rows(_OLDEST_OUT, now=now, limit=limit)
     if not rows:
         return []
     lease = secrets.token_hex(16)
-    book.run(
-        update(outbox)
-        .where(outbox.c.id.in_([row["id"] for row in rows]))
-        .values(
-            state="in_hand",
-            lease=lease,
-            lease_until=now + LEASE,
-            tries=outbox.c.tries + 1,
-            # Of an unclear one the first try stays: what it may have left behind is looked for from then on.
-            tried_at=case((outbox.c.state == "ready", now), else_=outbox.c.tried_at),
-        )
-    )
+    ids = [row["id"] for row in rows]
+    book.run(_LEASE_OUT, {"ids": ids, "by": lease, "until": now + LEASE, "now": now})
     return [_waiting(book, row, lease) for row in rows]
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 
 from bot.domain.imports import Change
 from bot.domain.numbers import sender_key
 from bot.domain.senders import Holding
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.tables import clients, senders
+
+_HELD = Prepared(
+    lambda _: (
+        select(senders, clients.c.is_sensitive)
+        .outerjoin(clients, clients.c.id == senders.c.client)
+        .where(senders.c.sender_key.in_(bindparam("keys", expanding=True)))
+        .order_by(senders.c.id)
+    )
+)
 
 
 def holdings(book: Book, sender: str) -> tuple[Holding, ...]:
@@ -62,14 +71,8 @@ def _values(entry: Holding) -> dict[str, object]:
 
 
 def _of_keys(book: Book, keys: set[str]) -> dict[_Identity, tuple[int, Holding]]:
-    query = (
-        select(senders, clients.c.is_sensitive)
-        .outerjoin(clients, clients.c.id == senders.c.client)
-        .where(senders.c.sender_key.in_(keys))
-        .order_by(senders.c.id)
-    )
     found: dict[_Identity, tuple[int, Holding]] = {}
-    for row in book.rows(query):
+    for row in book.rows(_HELD, keys=list(keys)):
         held = Holding(
             sender=row["sender"],
             client=row["client"],

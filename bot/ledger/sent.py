@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cache
 from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.bulk import among, insert_new
 from bot.ledger.tables import clients, feeds, sent, shingles, templates
 
@@ -80,23 +82,35 @@ def newest_by_client(
 
     sender_key: only from that sender (domain.numbers.sender_key); template_ids: only with these fingerprints.
     """
+    values: dict[str, Any] = {"to_person": person, "since": since, "until": until}
+    if sender_key is not None:
+        values["from_sender"] = sender_key
+    if template_ids is not None:
+        values["among"] = list(template_ids)
+    return [Sent(**row) for row in book.rows(_newest("from_sender" in values, "among" in values), **values)]
+
+
+@cache
+def _newest(by_sender: bool, by_template: bool) -> Prepared:
     place = func.row_number().over(
         partition_by=sent.c.client, order_by=(sent.c.sent_at.desc(), sent.c.id.desc())
     )
     wanted = _QUERY.add_columns(place.label("place"), sent.c.id).where(
-        sent.c.person == person, sent.c.sent_at >= since, sent.c.sent_at <= until
+        sent.c.person == bindparam("to_person"),
+        sent.c.sent_at >= bindparam("since"),
+        sent.c.sent_at <= bindparam("until"),
     )
-    if sender_key is not None:
-        wanted = wanted.where(sent.c.sender_key == sender_key)
-    if template_ids is not None:
-        wanted = wanted.where(sent.c.template.in_(template_ids))
+    if by_sender:
+        wanted = wanted.where(sent.c.sender_key == bindparam("from_sender"))
+    if by_template:
+        wanted = wanted.where(sent.c.template.in_(bindparam("among", expanding=True)))
     ranked = wanted.subquery()
     query = (
         select(ranked.c.client, ranked.c.is_sensitive, ranked.c.sender, ranked.c.sent_at)
         .where(ranked.c.place == 1)
         .order_by(ranked.c.sent_at.desc(), ranked.c.id.desc())
     )
-    return [Sent(**row) for row in book.rows(query)]
+    return Prepared(lambda _: query)
 
 
 def senders_to(book: Book, person: int, *, since: datetime) -> tuple[str, ...]:

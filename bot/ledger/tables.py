@@ -24,6 +24,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -69,6 +70,18 @@ def _id() -> Column[Any]:
 
 def _at(name: str, *, nullable: bool = False, **more: Any) -> Column[Any]:
     return Column(name, Moment, nullable=nullable, **more)
+
+
+def _seq() -> Column[Any]:
+    """Where a row stands in the chain; none: not sealed yet. Not unique: that would make each sealing an
+    update of a key, which waits for whoever refers to the row. `seals` is what is unique."""
+    return Column("seq", Id)
+
+
+def _unsealed(table: str) -> Index:
+    """What the sealer looks for, however long the table gets."""
+    where = text("seq IS NULL")
+    return Index(f"ix_{table}_unsealed", "id", sqlite_where=where, postgresql_where=where)
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -315,14 +328,69 @@ evidence = Table(
     Column("span_to", SmallInteger, nullable=False, server_default="0"),
     Column("matcher", String(20), nullable=False, server_default=""),
     Column("signature", String(10), nullable=False, comment="how the hook was verified"),
-    Column("text_digest", LargeBinary(32), nullable=False, comment="keyed"),
+    Column("text_digest", LargeBinary(32), nullable=False, comment="by form, see there"),
     Column("text_key_enc", LargeBinary, comment="the row's own key, sealed; destroyed to erase the text"),
     Column("text_enc", LargeBinary),
-    Column("clients", String(400), nullable=False, server_default="", comment="row ids covered"),
+    Column("clients", Text, nullable=False, server_default="", comment="row ids covered"),
     _at("received_at"),
     _at("effective_at"),
+    Column(
+        "form",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="0: text_digest is keyed with a number key; 1: digests are commitments of domain.chain",
+    ),
+    Column("medium", String(12), nullable=False, server_default=""),
+    Column("subject_digest", LargeBinary(32), comment="commitment to what subject_enc holds"),
+    Column("subject_enc", LargeBinary, comment="salt, person, ours, provider_id"),
+    Column("confirmed", String(64), nullable=False, server_default="", comment="reply key and language"),
+    Column("receipt", Id, comment="outbox.id of the confirmation; stays when that row goes"),
+    Column("receipt_digest", LargeBinary(32), comment="SHA-256 of its text, which names no person"),
+    _seq(),
     _one_of("act", "stop", "start", "repeat", "platform_stop", "platform_start"),
     Index("ix_evidence_person", "person"),
+    _unsealed("evidence"),
+)
+
+acts = Table(
+    "acts",
+    metadata,
+    _id(),
+    Column("act", String(20), nullable=False, comment="ledger.audit.Deed"),
+    Column("staff", Id, comment="staff.id; none: the command line or the house itself"),
+    Column("conversation", Id, comment="conversations.id, which may be gone"),
+    Column("detail", Text, nullable=False, server_default="", comment="never a number, text or name"),
+    _at("at"),
+    _seq(),
+    _unsealed("acts"),
+)
+
+tellings = Table(
+    "tellings",
+    metadata,
+    _id(),
+    Column("evidence", ForeignKey("evidence.id"), nullable=False, index=True),
+    Column("client", Id, nullable=False, comment="clients.id, which may be gone"),
+    Column("event", String(60), nullable=False, comment="webhook-id, the same over every attempt"),
+    Column("status", String(20), nullable=False, comment="how this attempt ended"),
+    _at("at"),
+    _seq(),
+    _unsealed("tellings"),
+)
+
+seals = Table(
+    "seals",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=False, comment="given by the one sealer, no gaps"),
+    Column("kind", String(10), nullable=False),
+    Column("row_id", Id, nullable=False),
+    Column("version", SmallInteger, nullable=False, comment="which columns entered, see ledger.audit"),
+    _at("at", comment="the row's own moment"),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+    _one_of("kind", "evidence", "acts", "tellings"),
+    UniqueConstraint("kind", "row_id"),
 )
 
 codes = Table(
