@@ -71,6 +71,20 @@ _BEGIN = Prepared(
     "owner",
     "last_at",
 )
+_SETTLE = Prepared(
+    lambda _: (
+        update(table)
+        .where(table.c.id == bindparam("conversation"))
+        .values(
+            asked_enc=bindparam("question"),
+            memory_enc=bindparam("kept"),
+            language=bindparam("spoken"),
+            noticed_at=bindparam("noticed"),
+            waiting_since=bindparam("waits"),
+            version=table.c.version + 1,
+        )
+    )
+)
 _HEAR = Prepared(
     lambda _: (
         update(table)
@@ -130,17 +144,21 @@ def settle(
     asked: Asked | None,
     memory: Mapping[str, Any],
     language: str,
+    noticed_at: datetime | None,
+    waiting_since: datetime | None,
     now: datetime,
 ) -> None:
-    """Keep what a turn leaves: the open question, the topic's memory, the language spoken."""
-    asked_enc = None if asked is None else book.seal(_ASKED, _asked_text(asked))
+    """Keep what a turn leaves: the open question, the topic's memory, the language, what was told and waits."""
     kept = {**memory, "_until": (now + MEMORY_LASTS).isoformat()} if memory else None
-    memory_enc = None if kept is None else book.keys.seal_json(_MEMORY, kept)
-    book.run(
-        update(table)
-        .where(table.c.id == conversation)
-        .values(asked_enc=asked_enc, memory_enc=memory_enc, language=language, version=table.c.version + 1)
-    )
+    values = {
+        "conversation": conversation,
+        "question": None if asked is None else book.seal(_ASKED, _asked_text(asked)),
+        "kept": None if kept is None else book.keys.seal_json(_MEMORY, kept),
+        "spoken": language,
+        "noticed": noticed_at,
+        "waits": waiting_since,
+    }
+    book.run(_SETTLE, values)
 
 
 def hear(book: Book, conversation: int, *, now: datetime) -> None:

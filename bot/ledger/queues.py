@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import Wish
@@ -213,6 +213,25 @@ _LEASE_OUT = Prepared(
             # Of an unclear one the first try stays: what it may have left behind is looked for from then on.
             tried_at=case((outbox.c.state == "ready", bindparam("now")), else_=outbox.c.tried_at),
         )
+    )
+)
+
+_IN_WINDOW = outbox.c.created_at >= bindparam("window")
+
+
+def _answered(*which: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(func.distinct(case((and_(*which), outbox.c.cause))))
+
+
+_GIVEN = Prepared(
+    lambda _: select(
+        _answered(_IN_WINDOW, ~outbox.c.is_understood).label("not_understood"),
+        _answered(_IN_WINDOW, outbox.c.is_understood).label("understood"),
+        _answered(outbox.c.is_understood).label("understood_today"),
+    ).where(
+        outbox.c.conversation == bindparam("conversation"),
+        outbox.c.created_at >= bindparam("day"),
+        outbox.c.kind == "reply",
     )
 )
 
@@ -431,15 +450,20 @@ def conversation_of(book: Book, outbox_id: int) -> int:
     return number
 
 
-def replies_since(book: Book, conversation: int, since: datetime, *, understood: bool) -> int:
-    """How many messages of the conversation were answered since then, understood or not."""
-    query = select(func.count(func.distinct(outbox.c.cause))).where(
-        outbox.c.conversation == conversation,
-        outbox.c.created_at >= since,
-        outbox.c.kind == "reply",
-        outbox.c.is_understood == understood,
-    )
-    return int(book.scalar(query) or 0)
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many messages of a conversation were answered: within the window, and today."""
+
+    not_understood: int
+    understood: int
+    understood_today: int
+
+
+def answers_given(book: Book, conversation: int, *, window: datetime, day: datetime) -> Given:
+    """Count the answers given since the beginning of a window and of a day, by what they answered."""
+    row = book.row(_GIVEN, conversation=conversation, window=window, day=day)
+    assert row is not None  # an aggregate always has its row
+    return Given(row["not_understood"], row["understood"], row["understood_today"])
 
 
 def is_idle(book: Book, conversation: int | None) -> bool:

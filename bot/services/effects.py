@@ -17,7 +17,7 @@ from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import escalate, request_rights, start_again
 from bot.services.contracts import House
-from bot.services.opt_out import Cause, needs_number, opt_out
+from bot.services.opt_out import SIGNATURES, Cause, needs_number, opt_out
 
 Ended = tuple[str, dict[str, Any]]
 
@@ -45,7 +45,7 @@ def _opt_out(
         turn.text,
         f"{by}:{turn.wish.intent}",
         (0, 0),
-        "model" if by == "model" else by,
+        SIGNATURES.get(conversation.address.provider, "unknown"),
         turn.received_at,
         turn.language,
     )

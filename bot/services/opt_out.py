@@ -5,7 +5,7 @@ Asks neither the model nor a provider: invariant 3. What is covered is decided i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.consent import (
@@ -32,13 +32,16 @@ RECEIPT_LASTS_US = timedelta(
     minutes=5
 )  #: 47 CFR 64.1200(a)(12): a confirmation later than that needs consent
 
+SIGNATURES = {"twilio": "signed", "smsapi": "secret", "telegram": "secret", "simulator": "simulator"}
+"""How each provider's word was vouched for; stands in the evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """The message that asked for it, and why it was understood so.
 
-    signature: how it was vouched for (`signed`, `secret`, `platform`, `model`).
-    language: the keyword's, for the receipt; None: the conversation's.
+    signature: how the hook was verified, see SIGNATURES. language: the keyword's, for the receipt; None: the
+    conversation's. provider_id: the provider's own id of the message.
     """
 
     message: int | None
@@ -48,6 +51,7 @@ class Cause:
     signature: str
     received_at: datetime
     language: str | None = None
+    provider_id: str = field(default="", repr=False)
 
 
 def opt_out(
@@ -74,6 +78,9 @@ def opt_out(
             "text": cause.text,
             "rule": cause.rule,
             "span": cause.span,
+            "signature": cause.signature,
+            "received_at": cause.received_at.isoformat(),
+            "provider_id": cause.provider_id,
         }
         conversations.keep_stop(book, conversation.id, stop, now=now)
         return "no_number"
@@ -81,6 +88,8 @@ def opt_out(
     people.lock(book, person)
     coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
     stands = _stands(consents.standing(book, person), coverage)
+    is_receipted = is_receipted and not stands
+    confirmed = _receipt(house, book, conversation, coverage, cause=cause, now=now) if is_receipted else None
     evidence = consents.record(
         book,
         consents.Act(
@@ -98,13 +107,14 @@ def opt_out(
             clients=coverage.clients,
             received_at=cause.received_at,
             effective_at=now,
+            address=conversation.address,
+            provider_id=cause.provider_id,
+            confirmed=confirmed,
         ),
     )
     if stands:
         return "again"
     consents.stop(book, person, coverage.clients, coverage.covers, evidence=evidence, now=now)
-    if is_receipted:
-        _receipt(house, book, conversation, coverage, evidence=evidence, cause=cause, now=now)
     return "done"
 
 
@@ -114,7 +124,15 @@ def carry_out_waiting(house: House, book: Book, conversation: Conversation, *, n
     if stop is None:
         return None
     conversations.drop_stop(book, conversation.id)
-    cause = Cause(None, stop["text"], stop["rule"], tuple(stop["span"]), "platform", now)
+    cause = Cause(
+        message=None,
+        text=stop["text"],
+        rule=stop["rule"],
+        span=tuple(stop["span"]),
+        signature=stop.get("signature", "platform"),  # one kept before these were
+        received_at=datetime.fromisoformat(stop["received_at"]) if "received_at" in stop else now,
+        provider_id=stop.get("provider_id", ""),
+    )
     return opt_out(
         house, book, conversation, scope=Scope(stop["scope"]), sender=stop["sender"], cause=cause, now=now
     )
@@ -142,6 +160,8 @@ def take_provider_stop(
         clients=coverage.clients,
         received_at=cause.received_at,
         effective_at=now,
+        address=conversation.address,
+        provider_id=cause.provider_id,
     )
     if _stands(consents.standing(book, conversation.person), coverage):
         return
@@ -204,11 +224,13 @@ def _receipt(
     conversation: Conversation,
     coverage: Coverage,
     *,
-    evidence: int,
     cause: Cause,
     now: datetime,
-) -> None:
-    """The one confirmation, in the language of the keyword, written with the opt-out itself."""
+) -> consents.Confirmed:
+    """The one confirmation, in the language of the keyword, written with the opt-out itself.
+
+    Before the evidence, which names it; whoever is here has the person locked, so nobody else confirms it too.
+    """
     key = f"opt_out.{coverage.receipt.value}"
     arguments = {}
     if coverage.receipt is Receipt.ONE_CLIENT:
@@ -216,19 +238,21 @@ def _receipt(
     language = house.language(cause.language or conversation.language)
     medium = conversation.address.medium
     lasts = RECEIPT_LASTS_US if conversation.address.person.startswith("+1") else RECEIPT_LASTS
-    queues.put(
-        book,
-        queues.Draft(
-            conversation=conversation.id,
-            kind="receipt",
-            text=house.texts.say(key, language, medium, arguments),
-            key=key,
-            cause=cause.message,
-            once=f"receipt:{evidence}",
-            expires_at=cause.received_at + lasts,
-        ),
-        now=now,
+    text = house.texts.say(key, language, medium, arguments)
+    asked_at = (
+        now if cause.message is None else cause.received_at
+    )  # one that waited is confirmed when it can be
+    draft = queues.Draft(
+        conversation=conversation.id,
+        kind="receipt",
+        text=text,
+        key=key,
+        cause=cause.message,
+        expires_at=asked_at + lasts,
     )
+    receipt = queues.put(book, draft, now=now)
+    assert receipt is not None  # only a draft that may be said once can have been said before
+    return consents.Confirmed(key, language, receipt, text)
 
 
 def needs_number(

@@ -6,7 +6,7 @@ Afterwards, and only then, the provider hears OK. Sends nothing, asks no model, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -24,6 +24,7 @@ from bot.services import look_up_sender, start_again
 from bot.services.contracts import House
 from bot.services.escalate import add_to_case
 from bot.services.opt_out import (
+    SIGNATURES,
     Cause,
     carry_out_waiting,
     holders_of,
@@ -33,9 +34,6 @@ from bot.services.opt_out import (
 )
 
 log = structlog.get_logger()
-
-SIGNATURES = {"twilio": "signed", "smsapi": "secret", "telegram": "secret", "simulator": "simulator"}
-"""How each provider's word was vouched for; stands in the evidence."""
 
 _CODE = re.compile(r"\s*(\d{2})\s*\.?\s*")
 _KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in"}
@@ -184,7 +182,7 @@ def _option(
         scope=Scope(slots.get("scope", Scope.SENDER.value)),
         sender=slots.get("sender"),
         client=slots.get("client"),
-        cause=Cause(cause.message, cause.text, "option", cause.span, cause.signature, cause.received_at),
+        cause=replace(cause, rule="option"),
         now=now,
     )
     if end == "no_number":
@@ -241,6 +239,8 @@ def _blocked(
             clients=(),
             received_at=message.received_at,
             effective_at=now,
+            address=conversation.address,
+            provider_id=cause.provider_id,
         ),
     )
     return _SETTLED
@@ -254,10 +254,8 @@ def _provider_stop(
         candidates, _ = look_up_sender.candidates_for_stop(
             book, person=conversation.person, ours=conversation.address.ours, now=now
         )
-        provider_cause = Cause(
-            cause.message, cause.text, "provider:stop", (0, 0), cause.signature, cause.received_at
-        )
-        take_provider_stop(book, conversation, candidates, cause=provider_cause, now=now)
+        by_provider = replace(cause, rule="provider:stop")
+        take_provider_stop(book, conversation, candidates, cause=by_provider, now=now)
     return _SETTLED
 
 
@@ -289,19 +287,13 @@ def _note(book: Book, report: Report, now: datetime) -> None:
 
 def _cause(message: Inbound, number: int) -> Cause:
     signature = "swept" if message.is_late else SIGNATURES.get(message.provider, "unknown")
-    return Cause(number, message.text, "", (0, 0), signature, message.received_at)
+    return Cause(
+        number, message.text, "", (0, 0), signature, message.received_at, provider_id=message.provider_id
+    )
 
 
 def _with(cause: Cause, verdict: Verdict) -> Cause:
-    return Cause(
-        cause.message,
-        cause.text,
-        verdict.rule or "code",
-        verdict.span,
-        cause.signature,
-        cause.received_at,
-        verdict.language,
-    )
+    return replace(cause, rule=verdict.rule or "code", span=verdict.span, language=verdict.language)
 
 
 def _slots(verdict: Verdict) -> dict[str, str]:

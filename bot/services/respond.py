@@ -13,17 +13,15 @@ from typing import Any
 import structlog
 
 from bot.domain import language as languages
-from bot.domain.conversation import Asked, Option, Outcome, Owner, Turn, Wish
-from bot.domain.messages import Kind, Medium
+from bot.domain.conversation import Asked, Outcome, Owner, Turn, Wish
+from bot.domain.messages import Kind
 from bot.domain.readings import SURE, Reading, wish_of
-from bot.domain.segments import fits
 from bot.ledger import conversations, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import escalate
+from bot.services import escalate, wording
 from bot.services.contracts import House, Reads
 from bot.services.effects import carry_out
-from bot.texts import SMS_PARTS
 
 log = structlog.get_logger()
 
@@ -104,7 +102,7 @@ def _turn(
         return
     was_read = message.id in readings and readings[message.id] is not None
     wishes = message.wishes or _wishes(readings.get(message.id), conversation, message, now)
-    if _is_limited(house, book, conversation, wishes, now):
+    if _is_limited(book, conversation, wishes, now):
         _say_limited(house, book, conversation, message, now)
         queues.settle_inbox(book, message, now=now)
         return
@@ -182,19 +180,28 @@ def _answer(
             key = effect.replies[end]
             if key:
                 arguments = {**effect.arguments, **filled}
-                said.append((key, _text(house, key, language, conversation, arguments)))
+                said.append((key, wording.text(house, key, language, conversation, arguments)))
             conversation = conversations.get(book, conversation.id)
-        said += [(s.key, _text(house, s.key, language, conversation, s.arguments)) for s in outcome.say]
+        said += [
+            (s.key, wording.text(house, s.key, language, conversation, s.arguments)) for s in outcome.say
+        ]
         ask = outcome.ask or (asked if outcome.keeps_asked else ask)
         memory = dict(outcome.memory)
         is_understood = is_understood and outcome.is_understood
     if ask is not None:
-        said.append((ask.question, _question(house, ask, language, conversation)))
+        said.append((ask.question, wording.question(house, ask, language, conversation)))
     kind = "notice" if conversation.owner is not Owner.BOT else "reply"
-    _put(house, book, conversation, message, said, ask, kind, language, is_understood, now)
-    conversations.settle(book, conversation.id, asked=ask, memory=memory, language=language, now=now)
-    if conversation.owner is Owner.BOT:
-        conversations.mark(book, conversation.id, waiting_since=None)
+    is_noticed = _put(house, book, conversation, message, said, ask, kind, language, is_understood, now)
+    conversations.settle(
+        book,
+        conversation.id,
+        asked=ask,
+        memory=memory,
+        language=language,
+        noticed_at=now if is_noticed else conversation.noticed_at,
+        waiting_since=None if conversation.owner is Owner.BOT else conversation.waiting_since,
+        now=now,
+    )
 
 
 def _language(
@@ -209,27 +216,6 @@ def _language(
     )
 
 
-def _text(
-    house: House, key: str, language: str, conversation: Conversation, arguments: Mapping[str, Any]
-) -> str:
-    return house.texts.say(key, language, conversation.address.medium, arguments, prefix=False)
-
-
-def _question(house: House, ask: Asked, language: str, conversation: Conversation) -> str:
-    """The question with its numbered ways to answer, so that nobody needs buttons."""
-    text = _text(house, ask.question, language, conversation, ask.arguments)
-    if not ask.options or ask.is_yes_no:
-        return text
-    labels = [_label(house, o, language, conversation) for o in ask.options]
-    if conversation.address.medium is Medium.SMS:
-        return text + " " + " ".join(f"{i}={label}" for i, label in enumerate(labels, 1))
-    return text + "".join(f"\n{i}. {label}" for i, label in enumerate(labels, 1))
-
-
-def _label(house: House, option: Option, language: str, conversation: Conversation) -> str:
-    return option.label if option.is_name else _text(house, option.label, language, conversation, {})
-
-
 def _put(
     house: House,
     book: Book,
@@ -241,18 +227,18 @@ def _put(
     language: str,
     is_understood: bool,
     now: datetime,
-) -> None:
+) -> bool:
+    """Put what was said into the outbox. Whether the privacy notice was among it."""
     medium = conversation.address.medium
     texts = [(key, text) for key, text in said if text]
     if not texts:
-        return
+        return False
     needs_notice = conversation.noticed_at is None or now - conversation.noticed_at > NOTICE_AGAIN
     if needs_notice:
-        texts.append(("notice.short", _text(house, "notice.short", language, conversation, {})))
-        conversations.mark(book, conversation.id, noticed_at=now)
-    buttons = _buttons(house, ask, language, conversation)
+        texts.append(("notice.short", wording.text(house, "notice.short", language, conversation, {})))
+    buttons = wording.buttons(house, ask, language, conversation)
     asks_contact = bool(ask is not None and ask.arguments.get("asks_contact"))
-    parts = _joined(house, texts, medium)
+    parts = wording.joined(house, texts, medium)
     for place, (key, text) in enumerate(parts):
         is_last = place == len(parts) - 1
         draft = queues.Draft(
@@ -266,52 +252,26 @@ def _put(
             is_understood=is_understood,
         )
         queues.put(book, draft, now=now)
+    return needs_notice
 
 
-def _joined(house: House, texts: Sequence[tuple[str, str]], medium: Medium) -> list[tuple[str, str]]:
-    """One message if it fits, else as few as fit; every SMS begins by saying that a machine writes."""
-    if medium is not Medium.SMS:
-        return [(texts[0][0], "\n\n".join(text for _, text in texts))]
-    prefix = f"{house.texts.provider.brand} bot: "
-    parts: list[tuple[str, str]] = []
-    for key, text in texts:
-        longer = f"{parts[-1][1]} {text}" if parts else ""
-        if parts and fits(longer, SMS_PARTS):
-            parts[-1] = (parts[-1][0], longer)
-        else:
-            parts.append((key, prefix + text))
-    return parts
+LIMIT_WINDOW = timedelta(minutes=10)
+NOT_UNDERSTOOD_MOST = 6  #: answers to what was not understood, within the window
+UNDERSTOOD_MOST = 20  #: answered turns within the window
+A_DAY_MOST = 60  #: answered turns within a day
 
 
-def _buttons(
-    house: House, ask: Asked | None, language: str, conversation: Conversation
-) -> tuple[tuple[str, str], ...]:
-    if ask is None or conversation.address.medium is Medium.SMS:
-        return ()
-    if ask.is_yes_no:
-        labels = [_text(house, key, language, conversation, {}) for key in ("label.yes", "label.no")]
-    else:
-        labels = [_label(house, o, language, conversation) for o in ask.options]
-    return tuple((f"option:{i}", label) for i, label in enumerate(labels, 1))
-
-
-LIMITS = (
-    # (window, replies, understood): "repeats and not-understood 6 in 10 minutes; understood 20, and 60 a day"
-    (timedelta(minutes=10), 6, False),
-    (timedelta(minutes=10), 20, True),
-    (timedelta(days=1), 60, True),
-)
-
-
-def _is_limited(
-    house: House, book: Book, conversation: Conversation, wishes: Sequence[Wish], now: datetime
-) -> bool:
+def _is_limited(book: Book, conversation: Conversation, wishes: Sequence[Wish], now: datetime) -> bool:
     """Too many answers already? Guards against loops of machines and against bombing somebody's number."""
     if any(w.intent in ("human", "opt_in", "opt_out") for w in wishes):
         return False
-    return any(
-        queues.replies_since(book, conversation.id, now - window, understood=understood) >= most
-        for window, most, understood in LIMITS
+    given = queues.answers_given(
+        book, conversation.id, window=now - LIMIT_WINDOW, day=now - timedelta(days=1)
+    )
+    return (
+        given.not_understood >= NOT_UNDERSTOOD_MOST
+        or given.understood >= UNDERSTOOD_MOST
+        or given.understood_today >= A_DAY_MOST
     )
 
 
@@ -319,8 +279,7 @@ def _say_limited(
     house: House, book: Book, conversation: Conversation, message: queues.Received, now: datetime
 ) -> None:
     """One line and a case, then silence until the window is over."""
-    window = LIMITS[0][0]
-    if conversation.limited_at is not None and now - conversation.limited_at < window:
+    if conversation.limited_at is not None and now - conversation.limited_at < LIMIT_WINDOW:
         return
     language = house.language(conversation.language)
     escalate.open_case(

@@ -123,6 +123,8 @@ def _lift(book: Book, conversation: Conversation, *, cause: Cause, now: datetime
             clients=lifted,
             received_at=cause.received_at,
             effective_at=now,
+            address=conversation.address,
+            provider_id=cause.provider_id,
         ),
     )
     consents.lift(book, conversation.person, lifted, evidence=evidence, now=now)

@@ -29,9 +29,11 @@ def texts_to(stand_in: StandIn, field: str, person: str) -> list[str]:
     return [str(m[shown]) for m in stand_in.sent if str(m[field]).lstrip("+") == person.lstrip("+")]
 
 
-def wait_for(stand_in: StandIn, field: str, person: str, words: str) -> str:
-    """The text with these words that reaches the person, within ten seconds."""
-    arrived = stand_in.wait_for(lambda: any(words in t for t in texts_to(stand_in, field, person)))
+def wait_for(stand_in: StandIn, field: str, person: str, words: str, *, seconds: float = 20) -> str:
+    """The text with these words that reaches the person in time."""
+    arrived = stand_in.wait_for(
+        lambda: any(words in t for t in texts_to(stand_in, field, person)), seconds=seconds
+    )
     assert arrived, f"{words!r} is not in {texts_to(stand_in, field, person)}"
     return next(t for t in texts_to(stand_in, field, person) if words in t)
 
@@ -157,7 +159,7 @@ def test_what_was_missed_is_swept_in(deployment: System) -> None:
     deployment.twilio.receive("STOP", from_=person)
     deployment.stop("worker")
     deployment.start("worker", "work")
-    wait_for(deployment.twilio, "To", person, "nie wysle Ci wiecej reklam")
+    wait_for(deployment.twilio, "To", person, "nie wysle Ci wiecej reklam", seconds=60)
     assert not deployment.is_allowed(person, "shop")
 
 
