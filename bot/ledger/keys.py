@@ -21,6 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.domain.errors import BadSetting
+from bot.ledger import signing as signing_keys
+from bot.ledger.signing import Signing
 
 _NONCE = 12
 _SIZE = 32
@@ -115,6 +117,7 @@ def create(path: Path) -> Keys:
         "current": name,
         "keys": {name: _new_pair()},
         "mark": _b64(secrets.token_bytes(_SIZE)),
+        signing_keys.SECTION: signing_keys.new_section(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -133,13 +136,33 @@ def read(path: Path) -> Keys:
     return _keys(path, _content(path))
 
 
+def signing(path: Path) -> Signing:
+    """The keys that sign the audit chain. A file made before there were any is given one.
+
+    Raises BadSetting for a bad file, and when one without a signing key cannot be written.
+    """
+    content = _content(path)
+    if signing_keys.SECTION not in content:
+        _keys(path, content)
+        content[signing_keys.SECTION] = signing_keys.new_section()
+        try:
+            _replace(path, content)
+        except OSError as error:
+            reason = f"{path} has no signing key and cannot be written ({error.strerror})"
+            raise BadSetting(f"{reason}; run once where it can: whosent keys rotate") from None
+    return _signing(path, content)
+
+
 def add_version(path: Path) -> Keys:
-    """Add a key version and make it current; the old ones stay for reading."""
+    """Add a key version and make it current; the old ones stay for reading. The signing key is renewed too."""
     content = _content(path)
     _keys(path, content)  # what cannot be read must not be written anew
     name = f"k{1 + max(int(n[1:]) for n in content['keys'])}"
     content["keys"][name] = _new_pair()
     content["current"] = name
+    _signing(path, content)
+    before = content.get(signing_keys.SECTION)
+    content[signing_keys.SECTION] = signing_keys.renewed(before) if before else signing_keys.new_section()
     _replace(path, content)
     return read(path)
 
@@ -168,9 +191,16 @@ def _keys(path: Path, content: dict[str, Any]) -> Keys:
         pairs = {name: (_key(pair["find"]), _key(pair["seal"])) for name, pair in content["keys"].items()}
         if content["current"] not in pairs:
             raise KeyError("current")
-        return Keys(content["current"], pairs, _key(content["mark"]))
+        return Keys(content["current"], pairs, _key(content["mark"]), path)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadSetting(f"{path} is no keys file: {error}") from None
+
+
+def _signing(path: Path, content: dict[str, Any]) -> Signing:
+    try:
+        return signing_keys.read_section(content.get(signing_keys.SECTION) or signing_keys.new_section())
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadSetting(f"{path}: its signing key cannot be read: {error}") from None
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

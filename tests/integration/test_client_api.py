@@ -15,7 +15,7 @@ from httpx import Response
 
 from bot.domain.clients import Entry
 from bot.domain.consent import EVERY_CLIENT, Covers
-from bot.ledger import clients, consents, people, sent, tokens
+from bot.ledger import clients, consents, people, sent, tables, tokens
 from bot.ledger.book import Ledger
 from bot.ledger.consents import Act
 from bot.ledger.tokens import Right
@@ -188,7 +188,7 @@ def test_a_lifted_stop_denies_nothing(api: Api) -> None:
     api.stop(NUMBER, [api.ids["shop"]])
     with api.ledger.write() as book:
         person = people.ensure(book, NUMBER)
-        evidence = book.scalar(consents.evidence.select().with_only_columns(consents.evidence.c.id))
+        evidence = book.scalar(tables.evidence.select().with_only_columns(tables.evidence.c.id))
         consents.lift(
             book, person, [api.ids["shop"]], evidence=evidence, now=api.clock.move(timedelta(hours=1))
         )
