@@ -80,6 +80,10 @@ class RedisBell(Bell):
         self._redis = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
         self._run(self._send, self._listen)
 
+    def close(self) -> None:
+        super().close()
+        self._redis.close()
+
     def _send(self) -> None:
         while self._next_ring():
             self._redis.publish(CHANNEL, b"")
