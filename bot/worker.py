@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -46,8 +47,9 @@ class Worker:
         self._stop = threading.Event()
         self._egress = built.egress()
         loops: list[tuple[str, Callable[[], None]]] = []
-        loops += [(f"respond-{i}", self._respond) for i in range(responders)]
-        loops += [(f"deliver-{i}", self._deliver) for i in range(deliverers)]
+        # Each ear is made once: one a restart would never be taken off the bell again.
+        loops += [(f"respond-{i}", partial(self._respond, built.bell.subscribe())) for i in range(responders)]
+        loops += [(f"deliver-{i}", partial(self._deliver, built.bell.subscribe())) for i in range(deliverers)]
         loops += [("reread", self._every(REREAD_EVERY, self._reread))]
         loops += [("notify", self._every(NOTIFY_EVERY, self._notify))]
         loops += [("sweep", self._every(SWEEP_EVERY, self._sweep))]
@@ -84,23 +86,24 @@ class Worker:
                 log.error("loop broke", name=name, error=type(error).__name__)
                 self._stop.wait(AFTER_A_FAULT)
 
-    def _respond(self) -> None:
+    def _respond(self, ear: threading.Event) -> None:
         built = self._built
         self._while_work(
-            lambda: respond(built.house, built.topics, clock=built.clock, limit=TURNS_AT_ONCE), rings=True
+            ear, lambda: respond(built.house, built.topics, clock=built.clock, limit=TURNS_AT_ONCE), rings=True
         )
 
-    def _deliver(self) -> None:
+    def _deliver(self, ear: threading.Event) -> None:
         built = self._built
-        self._while_work(lambda: deliver(built.house, built.channels, now=built.clock(), limit=SENDS_AT_ONCE))
+        self._while_work(
+            ear, lambda: deliver(built.house, built.channels, now=built.clock(), limit=SENDS_AT_ONCE)
+        )
 
-    def _while_work(self, step: Callable[[], int], *, rings: bool = False) -> None:
+    def _while_work(self, ear: threading.Event, step: Callable[[], int], *, rings: bool = False) -> None:
         """Work as long as there is some, then wait for a ring or the next look."""
-        event = self._built.bell.subscribe()
         while not self._stop.is_set():
-            event.clear()
+            ear.clear()
             if step() == 0:
-                event.wait(POLL)
+                ear.wait(POLL)
             elif rings:
                 self._built.bell.ring()
 
