@@ -30,7 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Run], Measurement]] = {
     "import": imports.measure,
     "start": start.measure,
 }
-QUICK = {"seconds": 4.0, "rounds": 1, "burst": 1.0, "turns": 48, "rows": 2_000}
+QUICK = {"seconds": 4.0, "rounds": 1, "long_rounds": 1, "burst": 1.0, "turns": 48, "rows": 2_000}
 BUSY = 2.0  #: load average from which on the figures are those of a shared machine
 
 

@@ -24,10 +24,10 @@ BARE = {"SQLite": "bare executemany", "PostgreSQL": "bare COPY"}
 def measure(run: Run) -> Measurement:
     rates: dict[str, list[float]] = {name: [] for name in run.databases}
     bare: dict[str, list[float]] = {name: [] for name in run.databases}
-    for number in range(run.rounds):
+    for number in range(run.long_rounds):
         file = _file(run, number)
         for database in run.databases:
-            run.say(f"import: {database}, round {number + 1} of {run.rounds}")
+            run.say(f"import: {database}, round {number + 1} of {run.long_rounds}")
             with house(database, run.folder) as made:
                 bare[database].append(bare_rows_per_second(made, file, run.rows))
                 rates[database].append(_import(made, file, run.rows))

@@ -11,15 +11,17 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class Run:
     """seconds: of the open load. rounds: how often short measurements are repeated, taking turns with their
-    reference. burst: seconds of one short measurement. turns, rows: how many a round. databases: those that answer.
+    reference; long_rounds: the same for those that take long by themselves. burst: seconds of one short
+    measurement. turns, rows: how many a round. databases: those that answer.
     """
 
     folder: Path
     databases: tuple[str, ...]
     seconds: float = 60.0
-    rounds: int = 3
-    burst: float = 3.0
-    turns: int = 240
+    rounds: int = 5
+    long_rounds: int = 3
+    burst: float = 2.0
+    turns: int = 180
     rows: int = 50_000
     began: float = field(default_factory=time.perf_counter)
 

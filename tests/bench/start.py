@@ -37,8 +37,8 @@ def measure(run: Run) -> Measurement:
         ready: dict[str, list[float]] = {"serve": [], "work": [], "nlu run": []}
         rest: dict[str, list[Memory]] = {name: [] for name in ready}
         loaded: dict[str, Memory] = {}
-        for number in range(run.rounds):
-            run.say(f"start: round {number + 1} of {run.rounds}")
+        for number in range(run.long_rounds):
+            run.say(f"start: round {number + 1} of {run.long_rounds}")
             with _nlu(made) as (model, seconds, url, secret):
                 ready["nlu run"].append(seconds)
                 rest["nlu run"].append(model.memory())
@@ -67,7 +67,7 @@ def measure(run: Run) -> Measurement:
         "start and memory of each process",
         tuple(figures),
         (
-            f"On {run.databases[-1]}; medians of {run.rounds} starts, from the command to its first answer.",
+            f"On {run.databases[-1]}; medians of {run.long_rounds} starts, from the command to its first answer.",
             f"Load: {run.turns} STOPs for serve, {run.turns} turns read, answered and sent for work and nlu run.",
             "RSS: resident. PSS: the same with shared pages divided among who shares them.",
         ),
