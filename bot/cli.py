@@ -350,7 +350,8 @@ def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")
     """Make a new webhook secret for a client; it is shown once."""
     import base64
 
-    from bot.ledger import clients
+    from bot.ledger import audit, clients
+    from bot.ledger.audit import Deed
 
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     with _ledger() as store, store.write() as book:
@@ -358,6 +359,7 @@ def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")
         if found is None:
             raise NotKnown(f"no client {client}")
         clients.set_webhook_secret(book, found, secret)
+        audit.act(book, Deed.SECRET_MADE, at=_now(), client=found)
     typer.echo(secret)
 
 

@@ -181,13 +181,10 @@ def as_ranges(places: Iterable[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
-def is_among(place: int, ranges: str) -> bool:
-    """Does a list made by `as_ranges` hold this place?"""
-    for run in filter(None, ranges.split(",")):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", run)
-        if match and int(match[1]) <= place <= int(match[2] or match[1]):
-            return True
-    return False
+def read_ranges(ranges: str) -> list[tuple[int, int]]:
+    """What `as_ranges` wrote, as first and last places; what it did not write is left out."""
+    runs = (re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", run) for run in ranges.split(","))
+    return [(int(run[1]), int(run[2] or run[1])) for run in runs if run]
 
 
 def _plain(value: object) -> object:

@@ -20,6 +20,7 @@ class Category(StrEnum):
     TEMPLATES = "templates"  #: fingerprints, from the last message that bore them
     CLOSED_CASES = "closed_cases"  #: with notes and forwards, from closing
     LIFTED_OPT_OUTS = "lifted_opt_outs"  #: from lifting; those that stand stay as long as they hold
+    ACTS = "acts"  #: what staff and operators did, certificates of a purge excepted
     CONVERSATIONS = "conversations"  #: the empty shell: address, language, from the last message
     SESSIONS = "sessions"  #: desk sign-ins, from the last click
     REVOKED_TOKENS = "revoked_tokens"  #: from revoking
@@ -37,6 +38,7 @@ PERIODS: Mapping[Category, timedelta] = {
     Category.TEMPLATES: timedelta(days=365),
     Category.CLOSED_CASES: timedelta(days=3 * 365),
     Category.LIFTED_OPT_OUTS: timedelta(days=3 * 365),
+    Category.ACTS: timedelta(days=3 * 365),
     Category.CONVERSATIONS: timedelta(days=365),
     Category.SESSIONS: timedelta(hours=24),
     Category.REVOKED_TOKENS: timedelta(days=90),

@@ -44,7 +44,7 @@ def erase(book: Book, person: int) -> ErasureReport:
     """Erase everything of a person but the opt-outs that stand, their number and the digests of the evidence.
 
     Cases stay as bare records (reference, topic, dates): that a request was answered must be shown for years.
-    Texts of evidence go by destroying their row's key.
+    Texts of evidence go by destroying their row's key; who said them, unless an opt-out stands on it.
     """
     theirs = select(conversations.c.id).where(conversations.c.person == person)
     here = select(cases.c.id).where(or_(cases.c.person == person, cases.c.conversation.in_(theirs)))
@@ -52,6 +52,8 @@ def erase(book: Book, person: int) -> ErasureReport:
     is_lifted = (opt_outs.c.person == person) & opt_outs.c.lifted_at.is_not(None)
     texts = update(evidence).where(acts, evidence.c.text_key_enc.is_not(None))
     destroyed = texts.values(text_key_enc=None, text_enc=None).returning(evidence.c.id)
+    stands = select(opt_outs.c.evidence).where(opt_outs.c.person == person, opt_outs.c.lifted_at.is_(None))
+    book.run(update(evidence).where(acts, evidence.c.id.not_in(stands)).values(subject_enc=None))
     report = ErasureReport(
         texts=len(book.run(destroyed).all()),
         notes=_delete(book, case_notes, case_notes.c.case_id.in_(here)),

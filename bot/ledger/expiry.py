@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, delete, exists, func, null, or_, select, tuple_, update
 
 from bot.domain.retention import Category
+from bot.ledger.audit import Deed
 from bot.ledger.book import Book
 from bot.ledger.tables import (
+    acts,
     cases,
     codes,
     conversations,
@@ -23,6 +25,7 @@ from bot.ledger.tables import (
     people,
     sent,
     sessions,
+    tellings,
     templates,
     tokens,
 )
@@ -46,6 +49,10 @@ _IS_OPEN_CASE = exists(select(1).where(cases.c.conversation == conversations.c.i
 _HAS_NEWS = exists(select(1).where(inbox.c.conversation == conversations.c.id, inbox.c.state == "new"))
 _HAS_MEMORY = conversations.c.memory_enc.is_not(None) | conversations.c.asked_enc.is_not(None)
 _IS_EVIDENCE = _refers(opt_outs.c.evidence, evidence.c.id) | _refers(opt_outs.c.lifted_by, evidence.c.id)
+_IS_ABOUT_EVIDENCE = _refers(opt_outs.c.evidence, tellings.c.evidence) | _refers(
+    opt_outs.c.lifted_by, tellings.c.evidence
+)
+_IS_TOLD = _refers(tellings.c.evidence, evidence.c.id)
 _IS_SOMEBODY = or_(
     *(
         _refers(table.c.person, people.c.id)
@@ -93,8 +100,12 @@ STEPS: Mapping[Category, tuple[Step, ...]] = {
     ),
     Category.LIFTED_OPT_OUTS: (
         Step(opt_outs, lambda before: opt_outs.c.lifted_at < before),
-        Step(evidence, lambda before: (evidence.c.received_at < before) & ~_IS_EVIDENCE),
+        Step(tellings, lambda before: (tellings.c.at < before) & ~_IS_ABOUT_EVIDENCE),
+        # By the moment that stands in its seal: whoever verifies sees that its time was over.
+        Step(evidence, lambda before: (evidence.c.effective_at < before) & ~_IS_EVIDENCE & ~_IS_TOLD),
     ),
+    # What a purge emptied can be told from what somebody deleted only by its own act, so those stay.
+    Category.ACTS: (Step(acts, lambda before: (acts.c.at < before) & (acts.c.act != Deed.PURGED.value)),),
     Category.CONVERSATIONS: (
         Step(
             conversations,
@@ -118,8 +129,8 @@ def count(book: Book, step: Step, *, before: datetime) -> int:
     return found
 
 
-def remove(book: Book, step: Step, *, before: datetime, limit: int) -> int:
-    """Delete or empty at most `limit` rows that are due; return how many it was.
+def remove(book: Book, step: Step, *, before: datetime, limit: int) -> tuple[int, list[int]]:
+    """Delete or empty at most `limit` rows that are due; return how many it was and their places in the chain.
 
     The rows are locked first and then looked at again: somebody may have begun to refer to one (a message
     imported for a number that was about to go), and a deletion must not take that along.
@@ -129,9 +140,13 @@ def remove(book: Book, step: Step, *, before: datetime, limit: int) -> int:
     picked = select(*key).where(due).limit(limit).with_for_update(of=step.table, skip_locked=True)
     rows = book.run(picked).all()
     if not rows:
-        return 0
+        return 0, []
     among = (
         key[0].in_([row[0] for row in rows]) if len(key) == 1 else tuple_(*key).in_([tuple(r) for r in rows])
     )
-    change = update(step.table).values(dict.fromkeys(step.blanks)) if step.blanks else delete(step.table)
-    return len(book.run(change.where(among, due).returning(*key)).all())
+    if step.blanks:
+        emptied = update(step.table).values(dict.fromkeys(step.blanks)).where(among, due).returning(*key)
+        return len(book.run(emptied).all()), []
+    place = step.table.c.seq if "seq" in step.table.c else null()
+    gone = book.run(delete(step.table).where(among, due).returning(place.label("place"))).all()
+    return len(gone), [row.place for row in gone if row.place is not None]

@@ -82,8 +82,11 @@ def touch(book: Book, token: str, *, now: datetime) -> None:
     book.run(update(sessions).where(sessions.c.digest == digest(token)).values(seen_at=now))
 
 
-def end_session(book: Book, token: str) -> None:
-    book.run(delete(sessions).where(sessions.c.digest == digest(token)))
+def end_session(book: Book, token: str) -> int | None:
+    """End a session; whose it was, None if there is no such one."""
+    ended = delete(sessions).where(sessions.c.digest == digest(token)).returning(sessions.c.staff)
+    member: int | None = book.scalar(ended)
+    return member
 
 
 def _member(row: RowMapping) -> Member:

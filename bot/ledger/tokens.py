@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from sqlalchemy import select, update
 
+from bot.ledger import audit
+from bot.ledger.audit import Deed
 from bot.ledger.book import Book
 from bot.ledger.keys import digest
 from bot.ledger.tables import tokens
@@ -42,14 +44,18 @@ def add(book: Book, name: str, right: Right, *, now: datetime, client: int | Non
     """Make a token and return it, to be shown this once. `client`: a row id, only with `Right.CLIENT`."""
     token = PREFIX + secrets.token_urlsafe(_BYTES)
     row = {"name": name, "digest": digest(token), "grants": right.value, "client": client, "made_at": now}
-    book.run(book.insert(tokens).values(row))
+    number = book.scalar(book.insert(tokens).values(row).returning(tokens.c.id))
+    audit.act(book, Deed.TOKEN_MADE, at=now, token=number, right=right.value, client=client)
     return token
 
 
 def revoke(book: Book, name: str, *, now: datetime) -> int:
     """Revoke every token of a name; return how many there were."""
     held = update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
-    return len(book.run(held.values(revoked_at=now).returning(tokens.c.id)).all())
+    revoked = [row.id for row in book.run(held.values(revoked_at=now).returning(tokens.c.id))]
+    for number in revoked:
+        audit.act(book, Deed.TOKEN_REVOKED, at=now, token=number)
+    return len(revoked)
 
 
 def who(book: Book, token: str) -> Grant | None:

@@ -6,11 +6,13 @@ stopped (GDPR 17(3)(b) and 21(3)). A client's own contacts are the operator's re
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
 from bot.domain.errors import BadInput
 from bot.domain.numbers import to_e164
-from bot.ledger import erasure, people
+from bot.ledger import audit, erasure, people
+from bot.ledger.audit import Deed
 from bot.ledger.book import Ledger
 from bot.ledger.erasure import ErasureReport
 
@@ -21,7 +23,7 @@ def erase(ledger: Ledger, number: str, now: datetime) -> ErasureReport:
     """Erase everything of a number but its standing opt-outs; all of it or nothing.
 
     number: as typed; without a country code a Polish one.
-    now: when it is ordered; nothing is dated by it until acts are chained.
+    now: when it is ordered.
     A number never seen gives an empty report. Erasing twice is harmless.
     Raises BadInput for what is no number.
     """
@@ -30,6 +32,9 @@ def erase(ledger: Ledger, number: str, now: datetime) -> ErasureReport:
         raise BadInput("number", "is no phone number")
     with ledger.write() as book:
         person = people.find(book, e164)
-        report = ErasureReport() if person is None else erasure.erase(book, person)
+        if person is None:
+            return ErasureReport()
+        report = erasure.erase(book, person)
+        audit.act(book, Deed.ERASED, at=now, **asdict(report))
     erasure.overwrite(ledger)
     return report

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from bot.domain.conversation import Owner
 from bot.domain.deadlines import due_on
 from bot.domain.errors import AlreadySettled, BadInput
-from bot.ledger import cases, conversations, queues
+from bot.ledger import audit, cases, conversations, queues
+from bot.ledger.audit import Deed
 from bot.ledger.book import Book
 from bot.ledger.cases import Case
 from bot.ledger.conversations import Conversation
@@ -92,6 +93,7 @@ def claim(house: House, conversation: int, *, staff: int, now: datetime) -> Conv
             raise AlreadySettled("another agent has this conversation")
         conversations.give_to(book, conversation, Owner.HUMAN, staff=staff)
         queues.cancel_replies(book, conversation, now=now)
+        audit.act(book, Deed.CLAIMED, at=now, staff=staff, conversation=conversation)
         return conversations.get(book, conversation)
 
 
@@ -119,6 +121,7 @@ def hand_back(house: House, conversation: int, *, staff: int, now: datetime) -> 
     """The bot answers again, with nothing remembered from before. Raises AlreadySettled."""
     with house.ledger.write() as book:
         _mine(book, conversation, staff)
+        audit.act(book, Deed.HANDED_BACK, at=now, staff=staff, conversation=conversation)
         conversations.give_to(book, conversation, Owner.BOT)
         conversations.mark(book, conversation, waiting_since=None)
 
@@ -127,6 +130,7 @@ def close(house: House, conversation: int, *, staff: int, now: datetime) -> None
     """Close the open cases of a conversation and hand it back. Raises AlreadySettled."""
     with house.ledger.write() as book:
         _mine(book, conversation, staff)
+        audit.act(book, Deed.CLOSED, at=now, staff=staff, conversation=conversation)
         for case in cases.listed(book, conversation=conversation):
             if case.state != "forwarded":
                 cases.set_state(book, case.id, "closed", now=now)

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.errors import BadSetting, WhosentError
+from bot.ledger import audit, resealing
 from bot.ledger import keys as key_files
-from bot.ledger import resealing
+from bot.ledger.audit import Deed
 from bot.ledger.book import Ledger
 
 BATCH = 500  #: rows of one transaction; a STOP must not wait long
@@ -61,8 +62,10 @@ def rotate(
         total = sum(resealing.count(book, table, columns) for table, columns in resealing.tables().items())
     while resealed := _pass(ledger, done, total, progress):
         done += resealed
-    with ledger.read() as book:
+    with ledger.write() as book:
         needed = resealing.last_old_code(book, made_before=made, now=moment)
+        signer = key_files.signing(path).key
+        audit.act(book, Deed.KEYS_ROTATED, at=moment, version=book.keys.current, rows=done, signer=signer)
     if needed is None:
         key_files.drop_old_versions(path)
     return Rotation(done, needed)

@@ -15,7 +15,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from bot.domain.errors import BadInput
-from bot.ledger import staff, tries
+from bot.ledger import audit, staff, tries
+from bot.ledger.audit import Deed
 from bot.ledger.book import Ledger
 
 log = structlog.get_logger()
@@ -36,7 +37,9 @@ def create(ledger: Ledger, name: str, role: str, password: str, *, now: datetime
     name = _checked(name, role, password)
     password_hash = _hasher().hash(password)
     with ledger.write() as book:
-        return staff.add(book, name=name, role=role, password_hash=password_hash, now=now)
+        member = staff.add(book, name=name, role=role, password_hash=password_hash, now=now)
+        audit.act(book, Deed.STAFF_ADDED, at=now, account=member, role=role)
+    return member
 
 
 def create_or_reset(ledger: Ledger, name: str, role: str, password: str, *, now: datetime) -> int:
@@ -46,9 +49,12 @@ def create_or_reset(ledger: Ledger, name: str, role: str, password: str, *, now:
     with ledger.write() as book:
         member = staff.by_name(book, name)
         if member is None:
-            return staff.add(book, name=name, role=role, password_hash=password_hash, now=now)
+            added = staff.add(book, name=name, role=role, password_hash=password_hash, now=now)
+            audit.act(book, Deed.STAFF_ADDED, at=now, account=added, role=role)
+            return added
         staff.set_password(book, member.id, password_hash)
         tries.forget(book, _WHAT, name)
+        audit.act(book, Deed.PASSWORD_SET, at=now, account=member.id)
         return member.id
 
 
@@ -80,20 +86,27 @@ def sign_in(ledger: Ledger, name: str, password: str, *, now: datetime) -> str |
     expected = member.password_hash if member is not None and is_somebody else _nobodys_hash()
     is_right = _matches(expected, password[: LONGEST_PASSWORD + 1])
     if member is None or not is_somebody or not is_right:
+        with ledger.write() as book:
+            # Never the name that was typed: people type their password there. One tried too soon is not looked
+            # at and not written down, or whoever guesses could fill the chain for nothing.
+            audit.act(book, Deed.SIGN_IN_REFUSED, at=now, staff=member.id if member else None)
         log.warning("sign-in refused")
         return None
     token = secrets.token_urlsafe(32)
     with ledger.write() as book:
         tries.forget(book, _WHAT, name)
         staff.begin_session(book, member.id, token=token, csrf=secrets.token_urlsafe(32), now=now)
+        audit.act(book, Deed.SIGNED_IN, at=now, staff=member.id)
     log.info("signed in", staff=member.id)
     return token
 
 
-def sign_out(ledger: Ledger, token: str) -> None:
+def sign_out(ledger: Ledger, token: str, *, now: datetime) -> None:
     """The session is over, wherever its token still lies."""
     with ledger.write() as book:
-        staff.end_session(book, token)
+        member = staff.end_session(book, token)
+        if member is not None:
+            audit.act(book, Deed.SIGNED_OUT, at=now, staff=member)
 
 
 def wait_after(wrong: int) -> timedelta:

@@ -160,14 +160,14 @@ class Desk:
     def signed_in(self, request: Request, token: str) -> Response:
         """On to the list, with a new session; the one before is over."""
         if old := request.cookies.get(self._session):
-            sign_in.sign_out(self.house.ledger, old)
+            sign_in.sign_out(self.house.ledger, old, now=self.clock())
         response = RedirectResponse("/desk", 303)
         self._give(response, self._session, token)
         self._take_away(response, self._form)
         return response
 
     def signed_out(self, visit: Visit) -> Response:
-        sign_in.sign_out(self.house.ledger, visit.token)
+        sign_in.sign_out(self.house.ledger, visit.token, now=self.clock())
         response = RedirectResponse("/desk/sign-in", 303)
         self._take_away(response, self._session)
         return response
