@@ -134,7 +134,7 @@ def understand_lines(
         for text, reading in zip(texts, readings, strict=True):
             verdict = matcher(text)
             spoken = language if language != "auto" else detect(text) or verdict.language or DEFAULT_LANGUAGE
-            yield {"text": text, "language": spoken, **_decided(verdict, reading)}
+            yield {"text": text, "language": spoken, **_decided(verdict, reading, text)}
 
 
 def evaluate(
@@ -175,11 +175,11 @@ def tables(report: Report) -> list[Table]:
     ]
 
 
-def _decided(verdict: Verdict, reading: Reading | None) -> dict[str, Any]:
+def _decided(verdict: Verdict, reading: Reading | None, text: str) -> dict[str, Any]:
     if verdict.act is not Act.NONE:
         return _from_words(verdict, reading)
     if reading is not None:
-        return _from_model(reading)
+        return _from_model(reading, text)
     if verdict != NOTHING and verdict.intent:
         return _from_words(verdict, reading)
     return _answer(NOT_UNDERSTOOD, 0.0, by="fallback", act="none")
@@ -197,8 +197,8 @@ def _from_words(verdict: Verdict, reading: Reading | None) -> dict[str, Any]:
     )
 
 
-def _from_model(reading: Reading) -> dict[str, Any]:
-    wish = wish_of(reading).intent
+def _from_model(reading: Reading, text: str) -> dict[str, Any]:
+    wish = wish_of(reading, text).intent
     is_sure_of_none = reading.intent == NOT_UNDERSTOOD and reading.confidence >= OTHERS.ask
     if wish == "not_understood" and not is_sure_of_none:
         return _answer(NOT_UNDERSTOOD, reading.confidence, by="fallback", act="none", ranking=reading.ranking)

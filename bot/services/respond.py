@@ -74,7 +74,7 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
             if not queues.read_at_last(book, message.id):
                 continue
             done += 1
-            wish = wish_of(reading)
+            wish = wish_of(reading, message.text)
             if wish.intent != "opt_out" and not wish.intent.startswith("rights_"):
                 continue
             conversation = conversations.get(book, message.conversation, lock=True)
@@ -115,7 +115,7 @@ def _wishes(
 ) -> tuple[Wish, ...]:
     """The wish of a text that receive left open: the model's, or the answer to a question that takes free text."""
     asked = conversations.live_asked(conversation, now)
-    read = wish_of(reading) if reading is not None else Wish("not_read", "fallback")
+    read = wish_of(reading, message.text) if reading is not None else Wish("not_read", "fallback")
     takes_text = asked is not None and asked.slot is not None and message.text.strip()
     if takes_text and asked is not None and not _beats_slot(read, reading):
         slots = {**asked.slots, str(asked.slot): message.text.strip()}

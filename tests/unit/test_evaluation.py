@@ -100,12 +100,18 @@ def test_words_that_do_nothing_leave_it_to_the_model_and_serve_when_it_is_down()
     assert said("hm", ScriptedModel())["intent"] == "help"
 
 
+def test_an_opt_out_without_a_word_about_messages_is_asked_back_however_sure_the_model_is() -> None:
+    found = said("no more already", ScriptedModel(**{"no more already": ("opt_out", 0.99)}))
+    assert (found["intent"], found["act"]) == ("opt_out", "ask")
+
+
 @pytest.mark.parametrize(
     ("intent", "confidence", "by", "act"),
     [
         ("opt_out", THRESHOLDS["opt_out"].do, "model", "do"),
         ("opt_out", THRESHOLDS["opt_out"].do - 0.01, "model", "ask"),
-        ("opt_out", THRESHOLDS["opt_out"].ask - 0.01, "fallback", "none"),
+        ("opt_out", THRESHOLDS["opt_out"].ask - 0.01, "fallback", "ask"),
+        ("opt_out", OTHERS.ask - 0.01, "fallback", "none"),
         ("opt_in", SURE, "model", "ask"),
         ("who_sent", OTHERS.do, "model", "do"),
         ("who_sent", OTHERS.ask, "fallback", "ask"),
@@ -116,7 +122,7 @@ def test_words_that_do_nothing_leave_it_to_the_model_and_serve_when_it_is_down()
     ],
 )
 def test_what_the_bot_would_do_with_a_reading(intent: str, confidence: float, by: str, act: str) -> None:
-    found = said("hej", ScriptedModel(hej=(intent, confidence)))
+    found = said("te smsy", ScriptedModel(**{"te smsy": (intent, confidence)}))
     assert (found["by"], found["act"]) == (by, act)
     assert found["intent"] == ("out_of_scope" if (by, act) == ("fallback", "none") else intent)
 
