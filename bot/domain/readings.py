@@ -29,7 +29,7 @@ class Threshold:
 
 
 THRESHOLDS: Mapping[str, Threshold] = {
-    "opt_out": Threshold(do=0.90, ask=0.65),  # irreversible for the client, so asked back when unsure
+    "opt_out": Threshold(do=0.96, ask=0.65),  # irreversible for the client, so asked back when unsure
     "opt_in": Threshold(do=0.72, ask=0.40),  # never lifts by itself: a code is asked for
     "report_scam": Threshold(do=0.60, ask=0.30),
     "human": Threshold(do=0.72, ask=0.30),

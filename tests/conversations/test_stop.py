@@ -155,7 +155,7 @@ def test_the_stop_of_a_chat_is_forgotten_after_a_day(world: World, clock: Clock)
 
 
 def test_an_opt_out_in_free_words_is_carried_out_when_the_model_is_sure(world: World) -> None:
-    world.model.known["moglibyscie mi tych smsow juz oszczedzic"] = ("opt_out", 0.93)
+    world.model.known["moglibyscie mi tych smsow juz oszczedzic"] = ("opt_out", 0.97)
     [receipt] = world.says("moglibyscie mi tych smsow juz oszczedzic")
     assert "Agrest Moda nie wysle" in receipt
     assert not allowed(world, "shop")
@@ -172,7 +172,7 @@ def test_when_the_model_is_unsure_it_asks_and_yes_stops(world: World) -> None:
 
 def test_an_opt_out_written_while_the_model_is_away_takes_effect_when_it_is_back(world: World) -> None:
     text = "moglibyscie mi tych smsow juz oszczedzic"
-    world.model.known[text] = ("opt_out", 0.93)
+    world.model.known[text] = ("opt_out", 0.97)
     world.model.is_away = True
     [menu, *_] = world.says(text)
     assert "1=" in menu
