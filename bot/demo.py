@@ -11,7 +11,6 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-
 from pathlib import Path
 
 from bot import bootstrap, nlu_process, sample, settings
@@ -19,8 +18,8 @@ from bot.bootstrap import Built
 from bot.domain import language
 from bot.domain.errors import BadSetting
 from bot.domain.messages import Address
-from bot.ledger import keys as key_files
 from bot.ledger import conversations, migrate, queues
+from bot.ledger import keys as key_files
 from bot.ledger.book import Ledger
 from bot.services import import_files, sign_in
 from bot.services.take_sent import take_sent
