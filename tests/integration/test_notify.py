@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import hmac
 import ipaddress
@@ -67,8 +68,13 @@ def world(ledger: Ledger, clock: Clock, tmp_path: Path) -> World:
 
 def takes(world: World, folder: Path, url: str, *, secret: str | None = SECRET) -> None:
     """The shop wants to be told at this address."""
-    table = CLIENTS.replace(",,phone:+48500100290", f",{url},phone:+48500100290")
-    (folder / "changed.csv").write_text(table)
+    shop_row = next(row for row in csv.DictReader(CLIENTS.splitlines()) if row["client_id"] == "shop") | {
+        "webhook_url": url
+    }
+    with (folder / "changed.csv").open("w") as file:
+        table = csv.DictWriter(file, list(shop_row))
+        table.writeheader()
+        table.writerow(shop_row)
     report = import_clients(world.house.ledger, folder / "changed.csv", None, world.now)
     assert not report.refused, report.refused
     if secret is not None:
