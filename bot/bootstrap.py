@@ -99,6 +99,11 @@ def channels(settings: Settings) -> dict[str, Channel]:
     return built
 
 
+def ways_to_clients(settings: Settings) -> dict[str, bool]:
+    """Which ways of telling clients this house has."""
+    return {"webhook": True, "mail": bool(settings.mail.smtp_url)}
+
+
 def build(settings: Settings, *, understanding: Understanding | None = None) -> Built:
     """Everything a process needs. Raises BadSetting with one line.
 
@@ -122,6 +127,7 @@ def build(settings: Settings, *, understanding: Understanding | None = None) -> 
         default_language=settings.default_language,
         stop_all_covers=settings.stop_all_covers,
         own_addresses=own,
-        ways_to_clients={"webhook": True, "mail": bool(settings.mail.smtp_url)},
+        ways_to_clients=ways_to_clients(settings),
+        public_url=settings.web.public_url,
     )
     return Built(settings, house, open_channels, bell)

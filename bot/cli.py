@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -345,9 +345,18 @@ def token_add(
     typer.echo(token)
 
 
+ClientId = Annotated[str, typer.Argument(help="The client's id.")]
+OLD_SECRET_SIGNS = timedelta(hours=24)
+
+
 @client_app.command("secret")
-def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")]) -> None:
-    """Make a new webhook secret for a client; it is shown once."""
+def client_secret(
+    client: ClientId,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="The old one signs no more: somebody else has it.")
+    ] = False,
+) -> None:
+    """Make a new webhook secret for a client; it is shown once. The old one signs too for 24 hours."""
     import base64
 
     from bot.ledger import audit, clients
@@ -358,9 +367,55 @@ def client_secret(client: Annotated[str, typer.Argument(help="The client's id.")
         found = clients.find(book, client)
         if found is None:
             raise NotKnown(f"no client {client}")
-        clients.set_webhook_secret(book, found, secret)
+        keep_old = timedelta(0) if at_once else OLD_SECRET_SIGNS
+        clients.set_webhook_secret(book, found, secret, now=_now(), keep_old=keep_old)
         audit.act(book, Deed.SECRET_MADE, at=_now(), client=found)
     typer.echo(secret)
+
+
+@client_app.command("show")
+def client_show(client: ClientId) -> None:
+    """How a client is told of opt-outs and requests: its way, what waits, what failed."""
+    from bot.bootstrap import ways_to_clients
+    from bot.ledger import clients, notices
+    from bot.services.reach_client import way_to
+
+    ways = ways_to_clients(setting_files.load())
+    with _ledger() as store, store.read() as book:
+        found = clients.find(book, client)
+        if found is None:
+            raise NotKnown(f"no client {client}")
+        way = way_to(book, clients.card(book, found), notices.EventType.STOPPED, ways)
+        webhook = clients.webhook(book, found)
+        counts = notices.counts(book, found)
+    typer.echo(f"opt-outs go by: {way.value if way else 'no way; the gate and GET /v1/optouts only'}")
+    if webhook.gone_at is not None:
+        typer.echo(
+            f"webhook gone (410) since {webhook.gone_at:%Y-%m-%d %H:%M} UTC; a new address or secret wakes it"
+        )
+    elif webhook.failures:
+        typer.echo(f"webhook failed {webhook.failures} times in a row")
+    for one in counts:
+        typer.echo(
+            f"{one.event_type} by {one.way}: {one.state} {one.count}, oldest {one.oldest:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+@client_app.command("replay")
+def client_replay(
+    client: ClientId,
+    since: Annotated[
+        datetime, typer.Option(help="From when on, in UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"])
+    ],
+) -> None:
+    """Tell a client again of every opt-out made or lifted since a date, with new webhook-ids."""
+    from bot.bootstrap import ways_to_clients
+    from bot.services.tell_opt_outs import replay
+
+    ways = ways_to_clients(setting_files.load())
+    with _ledger() as store:
+        told = replay(store, client, since=since.replace(tzinfo=UTC), ways=ways, now=_now())
+    typer.echo(f"{told} notices are on their way to {client}")
 
 
 @channels_app.command("check")

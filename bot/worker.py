@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 RESPONDERS = 2
 DELIVERERS = 4
+NOTIFIERS = 2  #: so that a client that hangs does not keep the others waiting
 TURNS_AT_ONCE = 16  #: turns claimed together, so that the model reads them in one request
 SENDS_AT_ONCE = 4
 AFTER_A_FAULT = 1.0  #: seconds a loop rests when the database or another part is away
@@ -51,7 +52,7 @@ class Worker:
         loops += [(f"respond-{i}", partial(self._respond, built.bell.subscribe())) for i in range(responders)]
         loops += [(f"deliver-{i}", partial(self._deliver, built.bell.subscribe())) for i in range(deliverers)]
         loops += [("reread", self._every(REREAD_EVERY, self._reread))]
-        loops += [("notify", self._every(NOTIFY_EVERY, self._notify))]
+        loops += [(f"notify-{i}", self._every(NOTIFY_EVERY, self._notify)) for i in range(NOTIFIERS)]
         loops += [("sweep", self._every(SWEEP_EVERY, self._sweep))]
         loops += [("purge", self._every(PURGE_EVERY, self._purge))]
         telegram = built.channels.get("telegram")
@@ -89,7 +90,9 @@ class Worker:
     def _respond(self, ear: threading.Event) -> None:
         built = self._built
         self._while_work(
-            ear, lambda: respond(built.house, built.topics, clock=built.clock, limit=TURNS_AT_ONCE), rings=True
+            ear,
+            lambda: respond(built.house, built.topics, clock=built.clock, limit=TURNS_AT_ONCE),
+            rings=True,
         )
 
     def _deliver(self, ear: threading.Event) -> None:
@@ -121,7 +124,10 @@ class Worker:
             built.bell.ring()
 
     def _notify(self) -> None:
-        notify(self._built.house, self._egress, self._built.settings.mail, now=self._built.clock())
+        built = self._built
+        while not self._stop.is_set():
+            if not notify(built.house, self._egress, built.settings.mail, now=built.clock(), limit=1):
+                return
 
     def _sweep(self) -> None:
         """Twilio tries a hook once at most, so what it has of the last day goes through the same inbox."""

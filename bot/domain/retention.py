@@ -10,7 +10,7 @@ from enum import StrEnum
 class Category(StrEnum):
     """What is kept and, in time, is not."""
 
-    TEXTS = "texts"  #: inbox and outbox, counted from receipt and from writing
+    TEXTS = "texts"  #: inbox, outbox and what clients were told, from receipt, writing and settling
     EVIDENCE_TEXTS = "evidence_texts"  #: the words of an opt-out; act, time and digest stay
     TURN_MEMORY = "turn_memory"  #: open question and topic memory, from the last message
     WAITING_STOPS = "waiting_stops"  #: STOPs of chats without a number, from their own end
@@ -18,7 +18,7 @@ class Category(StrEnum):
     COUNTS = "counts"  #: from the counter's own end
     SENT = "sent"  #: what clients sent, from its sending
     TEMPLATES = "templates"  #: fingerprints, from the last message that bore them
-    CLOSED_CASES = "closed_cases"  #: with notes and forwards, from closing
+    CLOSED_CASES = "closed_cases"  #: with notes and notices, from closing
     LIFTED_OPT_OUTS = "lifted_opt_outs"  #: from lifting; those that stand stay as long as they hold
     ACTS = "acts"  #: what staff and operators did, certificates of a purge excepted
     CONVERSATIONS = "conversations"  #: the empty shell: address, language, from the last message

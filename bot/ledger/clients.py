@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.clients import Client, Contact, ContactKind, Entry, contact_value, domain_of
@@ -17,6 +18,7 @@ from bot.ledger.tables import client_contacts, clients
 
 CARD = "clients.card"
 SIGNING = "clients.webhook_secret"
+OLD_SIGNING = "clients.webhook_old_secrets"
 CONTACT = "client_contacts.value"
 
 __all__ = [
@@ -28,11 +30,17 @@ __all__ = [
     "of_contact",
     "save",
     "set_webhook_secret",
-    "webhook_secret",
+    "webhook",
+    "webhook_secrets",
 ]
 
 _OPEN = ("client_id", "legal_name", "public_name", "website", "privacy_url", "language", "is_sensitive")
 _SEALED = ("privacy_email", "phone", "address", "dpo", "webhook_url")
+_WELL = {"webhook_gone_at": None, "webhook_failures": 0, "webhook_rests_until": None}
+
+RESTS = (5, 60, 300)
+"""Seconds for which nothing is posted to a webhook after its first, second and every further failure in a
+row. They stay below the schedule of any one notice: an outage costs a client minutes, not its turn."""
 
 
 _CARD = Prepared(lambda _: select(clients).where(clients.c.id == bindparam("client")))
@@ -86,30 +94,111 @@ def save(book: Book, entry: Entry, *, now: datetime) -> Change:
         insert = book.insert(clients).values(**values, card_enc=card_enc, changed_at=now)
         _save_contacts(book, book.run(insert.returning(clients.c.id)).scalar_one(), entry.contacts)
         return Change.NEW
-    is_same = all(row[name] == value for name, value in values.items()) and sealed == book.keys.unseal_json(
-        CARD, row["card_enc"]
-    )
+    known = book.keys.unseal_json(CARD, row["card_enc"])
+    is_same = all(row[name] == value for name, value in values.items()) and sealed == known
     if is_same and set(contacts(book, row["id"])) == set(entry.contacts):
         return Change.UNCHANGED
-    card_enc = book.keys.seal_json(CARD, sealed)
-    book.run(
-        update(clients).where(clients.c.id == row["id"]).values(**values, card_enc=card_enc, changed_at=now)
-    )
+    values["card_enc"] = book.keys.seal_json(CARD, sealed)
+    if sealed["webhook_url"] != known["webhook_url"]:
+        values |= _WELL  # what the old address did says nothing of the new one
+    book.run(update(clients).where(clients.c.id == row["id"]).values(**values, changed_at=now))
     _save_contacts(book, row["id"], entry.contacts)
     return Change.CHANGED
 
 
-def set_webhook_secret(book: Book, client: int, secret: str) -> None:
-    """Keep the secret that signs what this client is notified of."""
-    book.run(
-        update(clients).where(clients.c.id == client).values(webhook_secret_enc=book.seal(SIGNING, secret))
+def set_webhook_secret(
+    book: Book, client: int, secret: str, *, now: datetime, keep_old: timedelta = timedelta(0)
+) -> None:
+    """Keep the secret that signs what this client is notified of, and post to its webhook again if it was gone.
+
+    keep_old: for how long those it replaces sign too, so that the client can change over in its own time.
+    """
+    row = book.row(select(clients).where(clients.c.id == client).with_for_update(key_share=True))
+    if row is None:
+        raise NotKnown("client")
+    old = _old_secrets(book, row, now=now)
+    if row["webhook_secret_enc"] is not None:
+        old[book.unseal(SIGNING, row["webhook_secret_enc"])] = (now + keep_old).isoformat()
+    kept = old if keep_old else {}
+    values = {
+        "webhook_secret_enc": book.seal(SIGNING, secret),
+        "webhook_old_secrets_enc": book.keys.seal_json(OLD_SIGNING, kept) if kept else None,
+    }
+    book.run(update(clients).where(clients.c.id == client).values(**values, **_WELL))
+
+
+def webhook_secrets(book: Book, client: int, *, now: datetime) -> tuple[str, ...]:
+    """The secrets that sign this client's notifications now, the current one first; empty: it has none."""
+    row = book.row(select(clients).where(clients.c.id == client))
+    if row is None or row["webhook_secret_enc"] is None:
+        return ()
+    old = _old_secrets(book, row, now=now)
+    return (book.unseal(SIGNING, row["webhook_secret_enc"]), *reversed(old))
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """How a client's webhook does. failures: attempts in a row that it did not take."""
+
+    has_secret: bool
+    gone_at: datetime | None
+    failures: int
+    rests_until: datetime | None
+
+
+def webhook(book: Book, client: int) -> Webhook:
+    """How a client's webhook does. Raises NotKnown."""
+    row = book.row(select(clients).where(clients.c.id == client))
+    if row is None:
+        raise NotKnown("client")
+    return Webhook(
+        has_secret=row["webhook_secret_enc"] is not None,
+        gone_at=row["webhook_gone_at"],
+        failures=row["webhook_failures"],
+        rests_until=row["webhook_rests_until"],
     )
 
 
-def webhook_secret(book: Book, client: int) -> str | None:
-    """The secret that signs this client's notifications, None if it has none yet."""
-    blob = book.scalar(select(clients.c.webhook_secret_enc).where(clients.c.id == client))
-    return None if blob is None else book.unseal(SIGNING, blob)
+def webhook_answered(book: Book, client: int) -> None:
+    """It took one: whatever went wrong before is over."""
+    failed_before = (clients.c.id == client) & (clients.c.webhook_failures > 0)
+    book.run(update(clients).where(failed_before).values(webhook_failures=0, webhook_rests_until=None))
+
+
+def webhook_failed(book: Book, client: int, *, now: datetime, pause: float | None) -> None:
+    """It did not take one: the others of this client rest too. pause: seconds that it asked for itself."""
+    failures: int = book.scalar(
+        update(clients)
+        .where(clients.c.id == client)
+        .values(
+            webhook_failures=case(
+                (clients.c.webhook_failures < 1_000, clients.c.webhook_failures + 1), else_=1_000
+            )
+        )
+        .returning(clients.c.webhook_failures)
+    )
+    seconds = max(RESTS[min(failures, len(RESTS)) - 1], pause or 0)
+    book.run(
+        update(clients)
+        .where(clients.c.id == client)
+        .values(webhook_rests_until=now + timedelta(seconds=seconds))
+    )
+
+
+def webhook_is_gone(book: Book, client: int, *, now: datetime) -> None:
+    """It answered 410: nothing is posted there until the client has a new address or a new secret."""
+    book.run(update(clients).where(clients.c.id == client).values(webhook_gone_at=now))
+
+
+def digested(book: Book, client: int, *, now: datetime) -> None:
+    """It got its daily mail."""
+    book.run(update(clients).where(clients.c.id == client).values(digested_at=now))
+
+
+def _old_secrets(book: Book, row: RowMapping, *, now: datetime) -> dict[str, str]:
+    """Those replaced that still sign, each with its last moment, the oldest first."""
+    held = book.keys.unseal_json(OLD_SIGNING, row["webhook_old_secrets_enc"])
+    return {secret: until for secret, until in held.items() if datetime.fromisoformat(until) > now}
 
 
 def _save_contacts(book: Book, client: int, wanted: tuple[Contact, ...]) -> None:

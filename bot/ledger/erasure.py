@@ -13,8 +13,8 @@ from bot.ledger.tables import (
     codes,
     conversations,
     evidence,
-    forwards,
     inbox,
+    notices,
     opt_outs,
     outbox,
     people,
@@ -26,14 +26,15 @@ from bot.ledger.tables import (
 class ErasureReport:
     """How many of each went. With standing opt-outs the number stays too, or they could not be kept.
 
-    sent: messages of clients; messages: what was said with the bot and the desk; texts: of evidence.
+    sent: messages of clients; messages: what was said with the bot and the desk; texts: of evidence;
+    notices: what clients were told, but of opt-outs that stand.
     """
 
     sent: int = 0
     conversations: int = 0
     messages: int = 0
     notes: int = 0
-    forwards: int = 0
+    notices: int = 0
     codes: int = 0
     texts: int = 0
     lifted_opt_outs: int = 0
@@ -50,6 +51,8 @@ def erase(book: Book, person: int) -> ErasureReport:
     here = select(cases.c.id).where(or_(cases.c.person == person, cases.c.conversation.in_(theirs)))
     acts = or_(evidence.c.person == person, evidence.c.conversation.in_(theirs))
     is_lifted = (opt_outs.c.person == person) & opt_outs.c.lifted_at.is_not(None)
+    stands = select(opt_outs.c.evidence).where(opt_outs.c.person == person, opt_outs.c.lifted_at.is_(None))
+    of_nothing_standing = (notices.c.person == person) & notices.c.evidence.not_in(stands)
     texts = update(evidence).where(acts, evidence.c.text_key_enc.is_not(None))
     destroyed = texts.values(text_key_enc=None, text_enc=None).returning(evidence.c.id)
     stands = select(opt_outs.c.evidence).where(opt_outs.c.person == person, opt_outs.c.lifted_at.is_(None))
@@ -57,7 +60,7 @@ def erase(book: Book, person: int) -> ErasureReport:
     report = ErasureReport(
         texts=len(book.run(destroyed).all()),
         notes=_delete(book, case_notes, case_notes.c.case_id.in_(here)),
-        forwards=_delete(book, forwards, forwards.c.case_id.in_(here)),
+        notices=_delete(book, notices, or_(notices.c.case_id.in_(here), of_nothing_standing)),
         messages=_delete(book, outbox, outbox.c.conversation.in_(theirs))
         + _delete(book, inbox, inbox.c.conversation.in_(theirs)),
         sent=_delete(book, sent, sent.c.person == person),

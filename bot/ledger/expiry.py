@@ -20,6 +20,7 @@ from bot.ledger.tables import (
     counts,
     evidence,
     inbox,
+    notices,
     opt_outs,
     outbox,
     people,
@@ -64,6 +65,11 @@ STEPS: Mapping[Category, tuple[Step, ...]] = {
     Category.TEXTS: (
         Step(inbox, lambda before: (inbox.c.received_at < before) & (inbox.c.state != "new")),
         Step(outbox, lambda before: (outbox.c.created_at < before) & outbox.c.state.in_(_SETTLED_OUT)),
+        Step(
+            notices,
+            lambda before: (notices.c.settled_at < before) & notices.c.body_enc.is_not(None),
+            blanks=("body_enc",),
+        ),
     ),
     Category.EVIDENCE_TEXTS: (
         Step(

@@ -105,6 +105,11 @@ clients = Table(
     ),
     Column("webhook_secret_enc", LargeBinary),
     _at("changed_at"),
+    Column("webhook_old_secrets_enc", LargeBinary, comment="those replaced, each with its last moment"),
+    _at("webhook_gone_at", nullable=True, comment="it answered 410: nothing is posted there any more"),
+    Column("webhook_failures", SmallInteger, nullable=False, server_default="0", comment="in a row"),
+    _at("webhook_rests_until", nullable=True),
+    _at("digested_at", nullable=True, comment="when it last got its daily mail"),
 )
 
 client_contacts = Table(
@@ -302,6 +307,7 @@ opt_outs = Table(
     _at("since"),
     _at("lifted_at", nullable=True),
     Column("lifted_by", ForeignKey("evidence.id"), index=True),
+    Index("ix_opt_outs_client_id", "client", "id"),
     _one_of("covers", "marketing", "all"),
     Index(
         "uq_opt_outs_standing",
@@ -444,17 +450,21 @@ case_notes = Table(
     _one_of("author", "person", "bot", "staff", "client"),
 )
 
-forwards = Table(
-    "forwards",
+notices = Table(
+    "notices",
     metadata,
     _id(),
-    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
-    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
-    Column("way", String(8), nullable=False),
     Column(
         "event", String(40), nullable=False, unique=True, comment="webhook-id, the same over every attempt"
     ),
-    Column("body_enc", LargeBinary, nullable=False),
+    Column("event_type", String(30), nullable=False),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("sequence", Integer, nullable=False, comment="its place among those about this person"),
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), index=True),
+    Column("evidence", ForeignKey("evidence.id", ondelete="CASCADE"), index=True),
+    Column("way", String(8), nullable=False),
+    Column("body_enc", LargeBinary),
     Column("state", String(10), nullable=False),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     Column("code", String(40), nullable=False, server_default=""),
@@ -464,9 +474,21 @@ forwards = Table(
     _at("created_at"),
     _at("settled_at", nullable=True),
     _at("acknowledged_at", nullable=True),
-    _one_of("way", "webhook", "mail"),
+    UniqueConstraint("client", "person", "sequence"),
+    _one_of("event_type", "optout.created", "optout.lifted", "rights_request.forwarded"),
+    _one_of("way", "webhook", "mail", "digest"),
     _one_of("state", "ready", "in_hand", "sent", "failed"),
-    Index("ix_forwards_state_ready_at", "state", "ready_at"),
+    CheckConstraint("(case_id IS NULL) <> (evidence IS NULL)", name="one_cause"),
+    CheckConstraint("body_enc IS NOT NULL OR settled_at IS NOT NULL", name="body_until_settled"),
+    Index(
+        "ix_notices_open",
+        "client",
+        "person",
+        "sequence",
+        sqlite_where=text("state IN ('ready', 'in_hand')"),
+        postgresql_where=text("state IN ('ready', 'in_hand')"),
+    ),
+    Index("ix_notices_state_ready_at", "state", "ready_at"),
 )
 
 tokens = Table(

@@ -39,6 +39,7 @@ class House:
     stop_all_covers: str = "all"
     own_addresses: frozenset[str] = frozenset()
     ways_to_clients: Mapping[str, bool] | None = None  #: which of `webhook` and `mail` can be sent at all
+    public_url: str = ""  #: how clients reach this host, no slash at the end; empty: mails have no link
 
     def language(self, wanted: str | None) -> str:
         """A language that is offered: the one wanted, else the operator's."""

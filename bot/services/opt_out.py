@@ -24,7 +24,7 @@ from bot.domain.messages import Medium
 from bot.ledger import clients, consents, conversations, people, queues, senders, sent
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import look_up_sender
+from bot.services import look_up_sender, tell_opt_outs
 from bot.services.contracts import House
 
 RECEIPT_LASTS = timedelta(hours=24)
@@ -115,6 +115,7 @@ def opt_out(
     if stands:
         return "again"
     consents.stop(book, person, coverage.clients, coverage.covers, evidence=evidence, now=now)
+    tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
     return "done"
 
 
@@ -139,15 +140,23 @@ def carry_out_waiting(house: House, book: Book, conversation: Conversation, *, n
 
 
 def take_provider_stop(
-    book: Book, conversation: Conversation, candidates: tuple[Candidate, ...], *, cause: Cause, now: datetime
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    candidates: tuple[Candidate, ...],
+    *,
+    cause: Cause,
+    now: datetime,
 ) -> None:
     """The provider took an opt-out and has confirmed it itself: record and honour it, without a text of ours."""
-    if conversation.person is None:
+    person = conversation.person
+    if person is None:
         return
+    people.lock(book, person)
     coverage = coverage_of_sender(candidates, is_shared=len(candidates) > 1)
     act = consents.Act(
         act="stop",
-        person=conversation.person,
+        person=person,
         conversation=conversation.id,
         cause=cause.message,
         provider=conversation.address.provider,
@@ -163,10 +172,11 @@ def take_provider_stop(
         address=conversation.address,
         provider_id=cause.provider_id,
     )
-    if _stands(consents.standing(book, conversation.person), coverage):
+    if _stands(consents.standing(book, person), coverage):
         return
     evidence = consents.record(book, act)
-    consents.stop(book, conversation.person, coverage.clients, coverage.covers, evidence=evidence, now=now)
+    consents.stop(book, person, coverage.clients, coverage.covers, evidence=evidence, now=now)
+    tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
 
 
 def holders_of(book: Book, sender: str, *, now: datetime) -> tuple[int, ...]:

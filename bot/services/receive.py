@@ -104,7 +104,7 @@ def _text(
         return _stop(house, book, conversation, verdict, _with(cause, verdict), now)
     code = _start_code(book, conversation, message.text, verdict, now)
     if code is not None:
-        proof = start_again.try_code(book, conversation, code, cause=_with(cause, verdict), now=now)
+        proof = start_again.try_code(house, book, conversation, code, cause=_with(cause, verdict), now=now)
         return _Decision(wishes=(Wish("opt_in", "keyword"),), facts={"proof": proof})
     asked = conversations.live_asked(conversation, now)
     if asked is not None:
@@ -255,7 +255,7 @@ def _provider_stop(
             book, person=conversation.person, ours=conversation.address.ours, now=now
         )
         by_provider = replace(cause, rule="provider:stop")
-        take_provider_stop(book, conversation, candidates, cause=by_provider, now=now)
+        take_provider_stop(house, book, conversation, candidates, cause=by_provider, now=now)
     return _SETTLED
 
 

@@ -6,17 +6,17 @@ client needs: number, request, time and reference.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.clients import Client
-from bot.ledger import cases, clients, forwards, people
+from bot.ledger import cases, clients, notices, people
 from bot.ledger.book import Book
 from bot.ledger.cases import Case
 from bot.ledger.conversations import Conversation
+from bot.ledger.notices import Draft, EventType
 from bot.services.contracts import House
 from bot.services.escalate import open_case
+from bot.services.reach_client import way_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +57,22 @@ def forward(
     if not is_new and case.state == "forwarded":
         return Forwarded(case, "again")
     card = clients.card(book, client)
-    way = _way_to(house, book, card)
-    if way is None or conversation.person is None:
+    person = conversation.person
+    way = way_to(book, card, EventType.RIGHTS, house.ways_to_clients)
+    if way is None or person is None:
         return Forwarded(case, None)
-    forwards.put(
-        book,
-        case=case.id,
-        client=client,
-        way=way,
-        event=f"msg_{secrets.token_hex(12)}",
-        body={
-            "type": "rights_request.forwarded",
-            "timestamp": now.isoformat(),
-            "data": {
-                "reference": case.ref,
-                "client_id": card.client_id,
-                "number": people.number_of(book, conversation.person),
-                "request": topic,
-                "received_at": received_at.isoformat(),
-            },
+    people.lock(book, person)
+    body = {
+        "type": EventType.RIGHTS.value,
+        "timestamp": now.isoformat(),
+        "data": {
+            "reference": case.ref,
+            "client_id": card.client_id,
+            "number": people.number_of(book, person),
+            "request": topic,
+            "received_at": received_at.isoformat(),
         },
-        now=now,
-    )
+    }
+    notices.put(book, Draft(EventType.RIGHTS, client, person, way, body, case=case.id), now=now)
     cases.set_state(book, case.id, "forwarded", now=now)
     return Forwarded(case, way)
-
-
-def _way_to(house: House, book: Book, card: Client) -> str | None:
-    """A webhook needs a secret too: unsigned, nobody could tell it from a forged one."""
-    ways = house.ways_to_clients or {}
-    if ways.get("webhook") and card.webhook_url and clients.webhook_secret(book, card.id) is not None:
-        return "webhook"
-    return "mail" if ways.get("mail") and card.privacy_email else None

@@ -13,11 +13,12 @@ from sqlalchemy.engine import RowMapping
 
 from bot.domain.consent import EVERY_CLIENT, OptOut
 from bot.domain.keywords import MATCHER_VERSION
-from bot.ledger import consents
+from bot.ledger import consents, people
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.ledger.tables import codes
-from bot.services import look_up_sender
+from bot.services import look_up_sender, tell_opt_outs
+from bot.services.contracts import House
 from bot.services.opt_out import Cause
 
 LASTS = timedelta(hours=24)
@@ -78,7 +79,9 @@ def awaits_code(book: Book, conversation: Conversation, *, now: datetime) -> boo
     return _open(book, conversation, now=now) is not None
 
 
-def try_code(book: Book, conversation: Conversation, code: str, *, cause: Cause, now: datetime) -> str:
+def try_code(
+    house: House, book: Book, conversation: Conversation, code: str, *, cause: Cause, now: datetime
+) -> str:
     """Hold a code against the open one and lift the opt-outs if it is right.
 
     Returns `ok`, `wrong`, `locked` (no try left) or `expired` (none is open). The try is taken before the
@@ -99,18 +102,20 @@ def try_code(book: Book, conversation: Conversation, code: str, *, cause: Cause,
     if True not in known:
         return "wrong" if row["tries_left"] > 1 else "locked"
     book.run(update(codes).where(codes.c.id == row["id"]).values(used_at=now, tries_left=0))
-    _lift(book, conversation, cause=cause, now=now)
+    _lift(house, book, conversation, cause=cause, now=now)
     return "ok"
 
 
-def _lift(book: Book, conversation: Conversation, *, cause: Cause, now: datetime) -> None:
-    assert conversation.person is not None  # a code belongs to a person
+def _lift(house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime) -> None:
+    person = conversation.person
+    assert person is not None  # a code belongs to a person
+    people.lock(book, person)
     lifted = tuple(o.client for o in what_stands(book, conversation, now=now))
     evidence = consents.record(
         book,
         consents.Act(
             act="start",
-            person=conversation.person,
+            person=person,
             conversation=conversation.id,
             cause=cause.message,
             provider=conversation.address.provider,
@@ -127,7 +132,8 @@ def _lift(book: Book, conversation: Conversation, *, cause: Cause, now: datetime
             provider_id=cause.provider_id,
         ),
     )
-    consents.lift(book, conversation.person, lifted, evidence=evidence, now=now)
+    consents.lift(book, person, lifted, evidence=evidence, now=now)
+    tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
 
 
 def _open(book: Book, conversation: Conversation, *, now: datetime) -> RowMapping | None:

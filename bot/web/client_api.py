@@ -1,4 +1,4 @@
-"""Speak with clients' and the provider's machines: take sent messages, answer the gate. Knows no rule.
+"""Speak with clients' and the provider's machines: sent messages, the gate, opt-outs. Knows no rule.
 
 Errors are problems (RFC 9457). What is not there and what belongs to somebody else read the same.
 """
@@ -10,19 +10,25 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
 from bot.domain.consent import MessageClass
+from bot.domain.errors import BadInput, NotKnown
 from bot.domain.imports import ImportReport
-from bot.ledger import tokens
+from bot.ledger import clients, tokens
 from bot.ledger.book import Ledger
 from bot.ledger.keys import digest
 from bot.ledger.tokens import Grant, Right
-from bot.services import check_gate
+from bot.services import acknowledge, check_gate, list_opt_outs
+from bot.services.acknowledge import Signed
 from bot.services.check_gate import GateAnswer, Query
+from bot.services.list_opt_outs import Item
 from bot.services.take_sent import take_sent
 from bot.settings import WebSettings
+from bot.texts import ZONE
+from bot.web import opt_outs_csv
+from bot.web.pages import Pages
 
 MAX_BODY = 16 * 1024 * 1024  #: bytes
 MAX_ROWS = 10_000  #: of one call
@@ -123,7 +129,103 @@ def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], dateti
             raise Problem(404)
         return JSONResponse(_answer(answers[0]))
 
+    def own(grant: Caller, client_id: str | None = None) -> int:
+        """The client whose token this is; another's name reads like one that nobody has."""
+        if Right.CLIENT not in grant.rights or grant.client is None:
+            raise Problem(403)
+        if client_id is not None:
+            with ledger.read() as book:
+                known = clients.find(book, client_id) if client_id.isprintable() else None
+            if known != grant.client:
+                raise Problem(404)
+        return grant.client
+
+    Own = Annotated[int, Depends(own)]
+
+    @routes.get("/optouts", openapi_extra=_OPT_OUTS_DOCS)
+    def opt_outs(client: Own, since: str | None = None, cursor: str | None = None) -> JSONResponse:
+        """The client's own opt-outs, 1 000 a page: those that stand, or with `since` what changed since then."""
+        try:
+            found = list_opt_outs.page(ledger, client, since=_since(since), cursor=cursor)
+        except BadInput as error:
+            raise Problem(422, str(error)) from None
+        body = {"optouts": [_item(item) for item in found.items], "cursor": found.cursor}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    @routes.get("/optouts.csv", openapi_extra=_OPT_OUTS_CSV_DOCS)
+    def opt_outs_file(client: Own, since: str | None = None) -> StreamingResponse:
+        """The same as one CSV file, for a spreadsheet."""
+        items = list_opt_outs.walk(ledger, client, since=_since(since))
+        return StreamingResponse(
+            opt_outs_csv.lines(items), media_type="text/csv; header=present", headers=opt_outs_csv.HEADERS
+        )
+
+    pages = Pages()
+
+    @routes.get("/requests/{ref}/ack", include_in_schema=False)
+    def ask_to_acknowledge(ref: str, signed: BySigned) -> Response:
+        """The page behind the link of a mail. It changes nothing: mail programs open links by themselves."""
+        is_good = signed is not None and acknowledge.is_link_good(ledger, ref, signed, now=clock())
+        return pages.show(
+            "acknowledge.html", status=200 if is_good else 404, reference=ref.upper() if is_good else "",
+            acknowledged_at=None,
+        )  # fmt: skip
+
+    @routes.post("/requests/{ref}/ack", openapi_extra=_ACK_DOCS)
+    def acknowledged(request: Request, ref: str, signed: BySigned) -> Response:
+        """The client has the forwarded request. By its token, or by the signed link of the mail."""
+        try:
+            if signed is None:
+                at = acknowledge.acknowledge(ledger, ref, client=own(caller(request)), now=clock())
+                return JSONResponse({"reference": ref.upper(), "acknowledged_at": _moment(at)})
+            at = acknowledge.acknowledge_by_link(ledger, ref, signed, now=clock())
+        except NotKnown:
+            if signed is None:
+                raise Problem(404) from None
+            return pages.show("acknowledge.html", status=404, reference="", acknowledged_at=None)
+        return pages.show("acknowledge.html", reference=ref.upper(), acknowledged_at=at)
+
     return routes
+
+
+def _signed(
+    client: str | None = None, until: str | None = None, signature: str | None = None
+) -> Signed | None:
+    """What stands in a link of ours; None if there is no such link."""
+    if client is None or until is None or signature is None:
+        return None
+    is_time = until.isascii() and until.isdecimal() and len(until) < 12
+    return Signed(client, int(until) if is_time else 0, signature)
+
+
+BySigned = Annotated[Signed | None, Depends(_signed)]
+
+
+def _since(value: str | None) -> datetime | None:
+    """A day or a moment in ISO 8601; without a zone, Warsaw's."""
+    if value is None:
+        return None
+    try:
+        # An unescaped plus of "+01:00" arrives as a blank.
+        at = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+        return (at if at.tzinfo else at.replace(tzinfo=ZONE)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Problem(422, "since: a date or a time in ISO 8601") from None
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {
+        "number": item.number,
+        "scope": item.scope,
+        "covers": item.covers,
+        "since": _moment(item.since),
+        "lifted_at": None if item.lifted_at is None else _moment(item.lifted_at),
+        "reference": item.reference,
+    }
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _of_settings(known: Mapping[str, bytes], token: str) -> Grant | None:
@@ -170,7 +272,7 @@ def _query(value: object, place: int) -> Query:
 
 
 def _answer(answer: GateAnswer) -> dict[str, Any]:
-    since = None if answer.since is None else answer.since.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    since = None if answer.since is None else _moment(answer.since)
     return {"allowed": answer.allowed, "reason": answer.reason, "since": since}
 
 
@@ -254,5 +356,41 @@ def _one_or_many(kind: Mapping[str, Any]) -> dict[str, Any]:
 
 # Anything may stand in the list: what is no such message is refused by its place, and the rest is taken.
 _MESSAGES_TYPE = {"type": "array", "items": {"anyOf": [_MESSAGE_TYPE, {}]}, "maxItems": MAX_ROWS}
+_MOMENT = {"type": "string", "format": "date-time"}
+_ITEM_TYPE = {
+    "type": "object",
+    "required": ["number", "scope", "covers", "since", "lifted_at", "reference"],
+    "properties": {
+        "number": _TEXT,
+        "scope": {"type": "string", "enum": ["client", "all"]},
+        "covers": {"type": "string", "enum": ["marketing", "all"]},
+        "since": _MOMENT,
+        "lifted_at": {"type": ["string", "null"], "format": "date-time"},
+        "reference": _TEXT,
+    },
+}
+_PAGE_TYPE = {
+    "type": "object",
+    "required": ["optouts", "cursor"],
+    "properties": {
+        "optouts": {"type": "array", "items": _ITEM_TYPE, "maxItems": list_opt_outs.MOST},
+        "cursor": {"type": ["string", "null"], "description": "for the next page; null: this was the last"},
+    },
+}
+_ACK_TYPE = {
+    "type": "object",
+    "required": ["reference", "acknowledged_at"],
+    "properties": {"reference": _TEXT, "acknowledged_at": _MOMENT},
+}
+
+
+def _answered(kind: str, schema: Mapping[str, Any], **others: Mapping[str, Any]) -> dict[str, Any]:
+    content = {kind: {"schema": schema}, **{k.replace("_", "/"): {"schema": v} for k, v in others.items()}}
+    return {"security": [{"bearer": []}], "responses": {"200": {"description": "Done", "content": content}}}
+
+
+_OPT_OUTS_DOCS = _answered("application/json", _PAGE_TYPE)
+_OPT_OUTS_CSV_DOCS = _answered("text/csv", _TEXT)
+_ACK_DOCS = _answered("application/json", _ACK_TYPE, text_html=_TEXT)
 _SENT_DOCS = _docs(_MESSAGES_TYPE, _REPORT_TYPE, *sorted(LINES))
 _CHECK_DOCS = _docs(_one_or_many(_QUERY_TYPE), _one_or_many(_ANSWER_TYPE))

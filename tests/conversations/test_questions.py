@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from bot.domain.messages import Medium
-from bot.ledger import cases, forwards
+from bot.ledger import cases, notices
 from bot.ledger.tables import conversations
 from bot.services.escalate import answer, claim, hand_back
 from bot.services.sign_in import create
@@ -109,9 +109,10 @@ def test_an_end_users_request_is_filed_and_forwarded_on_yes(world: World) -> Non
     assert "przekazano do Agrest Moda, nr " in receipt
     with world.house.ledger.write() as book:
         [case] = cases.listed(book)
-        [forward] = forwards.claim(book, now=world.now)
+        forward = notices.claim(book, now=world.now)
     assert case.state == "forwarded"
     assert case.ref in receipt
+    assert forward is not None
     assert set(forward.body["data"]) == {"reference", "client_id", "number", "request", "received_at"}
 
 

@@ -45,7 +45,7 @@ def house(ledger: Ledger, path: Path, clock: Clock) -> Iterator[Ledger]:
         people.ensure_many(book, NUMBERS)
         contact = (Contact("login", "shop"),)
         clients.save(book, Entry("shop", "Shop", "Shop", dpo="Zofia", contacts=contact), now=clock.now)
-        clients.set_webhook_secret(book, clients.ids(book, ["shop"])["shop"], "whsec_x")
+        clients.set_webhook_secret(book, clients.ids(book, ["shop"])["shop"], "whsec_x", now=clock.now)
         person = people.find(book, NUMBERS[0])
         conversation = conversations.open_for(book, ADDRESS, person=person, now=clock.now)
         conversations.settle(
@@ -73,7 +73,7 @@ def all_is_there(ledger: Ledger, clock: Clock) -> None:
         row = clients.of_contact(book, "login", "shop")
         assert row is not None
         assert clients.card(book, row).dpo == "Zofia"
-        assert clients.webhook_secret(book, row) == "whsec_x"
+        assert clients.webhook_secrets(book, row, now=clock.now) == ("whsec_x",)
         conversation = conversations.open_for(book, ADDRESS, person=None, now=clock.now)
         assert conversation.person == found[NUMBERS[0]]
         assert conversation.memory["client"] == 1

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from bot.egress import Egress
-from bot.ledger import cases, clients, forwards
+from bot.ledger import cases, clients, notices, people
 from bot.ledger.book import Ledger
 from bot.ledger.cases import Case
+from bot.ledger.notices import Draft, EventType, Way
 from bot.services.import_files import import_clients
 from bot.services.notify_controller import SCHEDULE, notify, sign
 from bot.settings import MailSettings
@@ -81,7 +82,7 @@ def takes(world: World, folder: Path, url: str, *, secret: str | None = SECRET) 
         with world.house.ledger.write() as book:
             shop = clients.find(book, "shop")
             assert shop is not None
-            clients.set_webhook_secret(book, shop, secret)
+            clients.set_webhook_secret(book, shop, secret, now=world.now)
 
 
 def requests(world: World, *, as_: str = ALA) -> str:
@@ -250,10 +251,11 @@ def test_a_secret_that_is_none_keeps_no_other_client_waiting(
     with world.house.ledger.write() as book:
         books = clients.find(book, "books")
         assert books is not None
-        forwards.put(
-            book, case=case_of(world).id, client=books, way="mail", event="msg_second",
-            body={"data": {"reference": "R"}}, now=world.now,
+        draft = Draft(
+            EventType.RIGHTS, books, people.ensure(book, ALA), Way.MAIL, {"data": {"reference": "R"}},
+            case=case_of(world).id,
         )  # fmt: skip
+        notices.put(book, draft, now=world.now)
     mail = MailSettings(smtp.url, "bot@whosent.example")
     assert notify(world.house, egress, mail, now=world.now) == 2
     assert [m["To"] for m in smtp.arrived] == ["rodo@stronica.example"]
@@ -350,11 +352,12 @@ def test_of_two_at_once_each_request_is_told_by_one(
     takes(world, tmp_path, hook.url)
     requests(world)
     with world.house.ledger.write() as book:
-        [mine] = forwards.claim(book, now=world.now)
+        mine = notices.claim(book, now=world.now)
+    assert mine is not None
     assert notify(world.house, egress, NO_MAIL, now=world.now) == 0
-    later = world.now + forwards.LEASE + timedelta(seconds=1)
+    later = world.now + notices.LEASE + timedelta(seconds=1)
     assert notify(world.house, egress, NO_MAIL, now=later) == 1
     with world.house.ledger.write() as book:
-        forwards.settle(book, mine, "ready", now=later, ready_at=later)  # the one whose lease ran out
+        notices.settle(book, [mine], "ready", now=later, ready_at=later)  # the one whose lease ran out
     rest(world, egress)
     assert hook.calls[0].headers["webhook-id"] == mine.event
