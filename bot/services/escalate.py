@@ -152,6 +152,13 @@ def waiting(book: Book, *, staff: int) -> list[Card]:
     return [_card(book, c) for c in conversations.waiting(book, staff=staff)]
 
 
+def with_open_cases(book: Book) -> list[Card]:
+    """Conversations that the bot still holds and that have a case for a person: the most pressing first."""
+    pressing = dict.fromkeys(c.conversation for c in cases.listed(book) if c.state in ("open", "possible"))
+    held = [conversations.get(book, number) for number in pressing if number is not None]
+    return [_card(book, c) for c in held if c.owner is Owner.BOT]
+
+
 def card(book: Book, conversation: int) -> Card:
     """One conversation whole. Raises NotKnown."""
     return _card(book, conversations.get(book, conversation))

@@ -14,6 +14,7 @@ from httpx2 import Response
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from bot.domain.conversation import Owner
 from bot.domain.errors import BadInput
 from bot.domain.messages import Address, Delivery, Inbound, Kind, Medium, Received
 from bot.ledger import conversations, queues, staff, transcripts
@@ -128,6 +129,19 @@ def test_the_list_tells_what_an_agent_needs_and_no_number(
     assert NUMBER not in page
     for told in ("+48 *** *** 200", "SMS", "access request", "20.11.2026 13:00", "21.12.2026", "unverified"):
         assert told in page
+
+
+def test_a_case_is_seen_although_the_bot_still_has_the_conversation(
+    enter: Callable[[str], TestClient], house: House, waiting: int
+) -> None:
+    with house.ledger.write() as book:
+        conversations.give_to(book, waiting, Owner.BOT)
+    browser = enter("Anna")
+    section = browser.get("/desk").text.partition("With the bot, a case is open")[2]
+    assert f"/desk/conversations/{waiting}" in section
+    assert "21.12.2026" in section
+    _act(browser, waiting, "claim")
+    assert f"/desk/conversations/{waiting}" not in browser.get("/desk").text.partition("With the bot")[2]
 
 
 def test_a_conversation_is_claimed_answered_and_handed_back(

@@ -238,9 +238,10 @@ def _reading(desk: Desk, routes: APIRouter) -> None:
     def waiting(visit: Annotated[Visit, Depends(desk.visit)]) -> Response:
         with desk.house.ledger.read() as book:
             cards = [_listed(c, desk.clock()) for c in escalate.waiting(book, staff=visit.member.id)]
+            with_case = [_listed(c, desk.clock()) for c in escalate.with_open_cases(book)]
         mine = [c for c in cards if c.owner == Owner.HUMAN]
         open_to_all = [c for c in cards if c.owner == Owner.WAITING]
-        return desk.page("list.html", visit=visit, mine=mine, waiting=open_to_all)
+        return desk.page("list.html", visit=visit, mine=mine, waiting=open_to_all, with_case=with_case)
 
     @routes.get("/conversations/{number:int}")
     def one(number: int, visit: Annotated[Visit, Depends(desk.visit)]) -> Response:
