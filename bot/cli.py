@@ -59,6 +59,7 @@ client_app = _group("client", "One client.")
 channels_app = _group("channels", "The providers.")
 policy_app = _group("policy", "The privacy policy's facts.")
 data_app = _group("data", "The training data.")
+audit_app = _group("audit", "The chain of evidence and acts.")
 
 err = Console(stderr=True)
 
@@ -305,6 +306,71 @@ def erase_command(number: Annotated[str, typer.Option("--number", help="The numb
         report = erase(store, number, _now())
     for category, count in asdict(report).items():
         typer.echo(f"{category}: {count}")
+
+
+# --- the chain of evidence ---------------------------------------------------------------------------
+
+Heads = Annotated[
+    list[Path] | None,
+    typer.Option("--heads", help="A file of signed heads; give every host's. Default: AUDIT_FILE."),
+]
+
+
+@audit_app.command("verify")
+def audit_verify(heads: Heads = None) -> None:
+    """Walk the whole chain beside its signed heads; name the first bad row."""
+    from bot.services import audit
+
+    with _ledger() as store:
+        found = audit.verify(store, heads or [setting_files.load().ledger.heads])
+    if found.waiting:
+        _line(f"{found.waiting} rows wait to be sealed, the oldest since {found.waiting_since}")
+    if found.finding is not None:
+        raise WhosentError(str(found.finding))
+    typer.echo(
+        f"the chain is whole: {found.places} places ({found.gone} purged), "
+        f"signed up to place {found.signed_to} by {found.heads} heads"
+    )
+
+
+@audit_app.command("export")
+def audit_export(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="OPTOUT_OR_EVIDENCE_ID", help="12, or e34 for a row of evidence."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The zip file to write.")],
+    heads: Heads = None,
+) -> None:
+    """Write the evidence of one opt-out as a bundle that a third party can check without our keys."""
+    from bot import texts
+    from bot.services import audit
+
+    settings = setting_files.load()
+    brand = texts.load(settings.data_dir).provider.brand
+    with _ledger() as store:
+        rows = audit.export(store, heads or [settings.ledger.heads], what, out, brand=brand)
+    typer.echo(f"{rows} rows written to {out}; it holds a person's number and words")
+
+
+@audit_app.command("find")
+def audit_find(number: Annotated[str, typer.Option("--number", help="The number, in E.164.")]) -> None:
+    """List the opt-outs of a number with the ids that export takes."""
+    from bot.services import audit
+
+    with _ledger() as store:
+        for line in audit.find(store, number):
+            typer.echo(line)
+
+
+@audit_app.command("key")
+def audit_key() -> None:
+    """Print the public keys that sign the chain, the one in use first. Publish them apart from the bundles."""
+    from bot.ledger import keys
+
+    signing = keys.signing(setting_files.load().ledger.keys_file)
+    for name, public in signing.publics.items():
+        typer.echo(f"{name} {public.hex()}")
 
 
 # --- who may do what ---------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ EXAMPLES = (
 class LedgerSettings:
     url: str = field(repr=False)  # it holds the password
     keys_file: Path
+    audit_file: Path | None = None  #: where heads are signed to; None: beside the keys file
+
+    @property
+    def heads(self) -> Path:
+        return self.audit_file or self.keys_file.with_name("audit.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,9 @@ class _Environment(BaseSettings):
         "http://127.0.0.1:8000", description="how providers reach this host, no slash at the end"
     )
     keys_file: Path = Field(Path("var/keys.json"), description="number keys, kept outside the database")
+    audit_file: Path | None = Field(
+        None, description="signed heads of the audit chain; empty: audit.jsonl beside the keys file"
+    )
     nlu_url: str = Field("http://127.0.0.1:5005", description="address of the language model's process")
     nlu_secret: SecretStr = Field(SecretStr(""), description="shared with the language model's process")
     default_language: str = Field("pl", description="language before anything is known")
@@ -166,7 +174,7 @@ def load(env_file: str | None = ".env") -> Settings:
         raise BadSetting(f"{name}: {first['msg']}") from None
     public_url = _address("PUBLIC_URL", env.public_url)
     return Settings(
-        ledger=LedgerSettings(url=_database(env.database_url), keys_file=env.keys_file),
+        ledger=LedgerSettings(url=_database(env.database_url), keys_file=env.keys_file, audit_file=env.audit_file),
         nlu=NluSettings(url=_address("NLU_URL", env.nlu_url), secret=_secret("NLU_SECRET", env.nlu_secret)),
         web=WebSettings(public_url=public_url, api_tokens=_tokens(env.api_tokens), simulator=env.simulator),
         mail=_mail(env),

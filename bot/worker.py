@@ -1,4 +1,4 @@
-"""Run everything that is not an answer to a request: turns, sending, notices, sweeps, purging. Decides nothing.
+"""Run everything that is not an answer to a request: turns, sending, notices, sweeps, seals, purging. Decides nothing.
 
 Threads, because each waits for somebody else most of the time; all state is in the ledger, so any number of
 worker processes may run, and stopping one loses nothing.
@@ -22,6 +22,7 @@ from bot.services.notify_controller import notify
 from bot.services.purge import purge
 from bot.services.receive import receive
 from bot.services.respond import reread, respond
+from bot.services.seal import seal
 from bot.waking import POLL
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ SWEEP_EVERY = 300.0
 SWEEP_BACK = timedelta(hours=24)
 REREAD_EVERY = 3.0
 NOTIFY_EVERY = 2.0
+SEAL_EVERY = 3.0  #: seconds; what is done is to be sealed within 10
 PURGE_EVERY = 6 * 3600.0
 
 
@@ -54,6 +56,7 @@ class Worker:
         loops += [("reread", self._every(REREAD_EVERY, self._reread))]
         loops += [(f"notify-{i}", self._every(NOTIFY_EVERY, self._notify)) for i in range(NOTIFIERS)]
         loops += [("sweep", self._every(SWEEP_EVERY, self._sweep))]
+        loops += [("seal", self._every(SEAL_EVERY, self._seal))]
         loops += [("purge", self._every(PURGE_EVERY, self._purge))]
         telegram = built.channels.get("telegram")
         if isinstance(telegram, Telegram) and not telegram.routes:
@@ -135,6 +138,9 @@ class Worker:
         for channel in self._built.channels.values():
             for message in channel.sweep(now - SWEEP_BACK, now):
                 receive(self._built.house, Received(inbound=(message,)), now=now)
+
+    def _seal(self) -> None:
+        seal(self._built.house.ledger, self._built.settings.ledger.heads, now=self._built.clock())
 
     def _purge(self) -> None:
         purge(self._built.house.ledger, self._built.clock(), dry_run=False)

@@ -127,7 +127,7 @@ def read_head(line: str) -> Head:
     value = json.loads(line)
     if not isinstance(value, dict) or set(value) != {"at", "key", "link", "seq", "signature", "version"}:
         raise ValueError("not the members of a head")
-    if value.pop("version") != VERSION or not isinstance(value["seq"], int) or value["seq"] < 1:
+    if value.pop("version") != VERSION or type(value["seq"]) is not int or value["seq"] < 1:
         raise ValueError("a version or a place that does not exist")
     if not all(isinstance(value[n], str) for n in ("at", "key", "link", "signature")):
         raise ValueError("not the values of a head")

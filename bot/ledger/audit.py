@@ -150,6 +150,11 @@ def seals_after(book: Book, seq: int, *, limit: int) -> list[Seal]:
     return [_seal(row) for row in book.rows(query)]
 
 
+def seals_between(book: Book, first: int, last: int) -> list[Seal]:
+    query = select(seals).where(seals.c.seq >= first, seals.c.seq <= last).order_by(seals.c.seq)
+    return [_seal(row) for row in book.rows(query)]
+
+
 def seals_of(book: Book, kind: str, rows: Sequence[int]) -> list[Seal]:
     query = select(seals).where(seals.c.kind == kind, seals.c.row_id.in_(list(rows))).order_by(seals.c.seq)
     return [_seal(row) for row in book.rows(query)]

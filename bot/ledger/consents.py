@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,9 @@ from sqlalchemy import Table, bindparam, select, update
 from bot.domain.consent import Covers, OptOut
 from bot.ledger.book import Book, Prepared
 from bot.ledger.evidence import Act, Confirmed, record
-from bot.ledger.tables import opt_outs
+from bot.ledger.tables import clients, opt_outs
 
-__all__ = ["Act", "Confirmed", "lift", "record", "standing", "stop"]
+__all__ = ["Act", "Confirmed", "Held", "every", "lift", "record", "standing", "stop"]
 
 _STANDING = Prepared(
     lambda _: select(opt_outs.c.client, opt_outs.c.covers, opt_outs.c.since).where(
@@ -40,6 +41,28 @@ def standing(book: Book, person: int) -> list[OptOut]:
     """The opt-outs of a person that hold."""
     rows = book.rows(_STANDING, of=person)
     return [OptOut(r["client"], Covers(r["covers"]), r["since"]) for r in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One opt-out, standing or lifted. client_id: the operator's own name; None: every client."""
+
+    id: int
+    client_id: str | None
+    covers: str
+    since: datetime
+    lifted_at: datetime | None
+
+
+def every(book: Book, person: int) -> list[Held]:
+    """Every opt-out of a person, oldest first, the lifted ones too."""
+    query = (
+        select(opt_outs, clients.c.client_id)
+        .outerjoin(clients, clients.c.id == opt_outs.c.client)
+        .where(opt_outs.c.person == person)
+        .order_by(opt_outs.c.id)
+    )
+    return [Held(r["id"], r["client_id"], r["covers"], r["since"], r["lifted_at"]) for r in book.rows(query)]
 
 
 def stop(

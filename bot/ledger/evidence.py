@@ -10,19 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import bindparam, select
+from sqlalchemy.engine import RowMapping
 
 from bot.domain import chain
+from bot.domain.errors import BadSetting, NotKnown
 from bot.domain.messages import Address
 from bot.ledger import people
 from bot.ledger.book import Book, Prepared
-from bot.ledger.tables import evidence, inbox
+from bot.ledger.tables import clients, evidence, inbox, opt_outs, outbox
+from bot.ledger.tables import people as people_table
 
 FORM = 1  #: column `form`: digests are commitments of domain.chain
 LONGEST_RULE = 80
@@ -143,7 +147,7 @@ def record(book: Book, act: Act) -> int:
     return number
 
 
-def opened(book: Book, row: Mapping[str, Any]) -> Opened:
+def opened(book: Book, row: RowMapping) -> Opened:
     """Open a row of evidence of form 1. Raises BadSetting when something sealed does not open."""
     text = text_salt = subject = subject_salt = None
     if row["text_key_enc"] is not None and row["text_enc"] is not None:
@@ -178,3 +182,101 @@ def _subject(book: Book, act: Act) -> str:
 def _text_salt(row_key: bytes) -> bytes:
     """A salt that is destroyed with the key, and shows the key to nobody it is shown to."""
     return hashlib.sha256(b"whosent text salt" + row_key).digest()
+
+
+def differing(book: Book, rows: Sequence[int]) -> dict[int, str]:
+    """Which of these rows hold something sealed that is not what their digest says, and what it is."""
+    query = (
+        select(evidence, people_table.c.number_enc)
+        .outerjoin(people_table, people_table.c.id == evidence.c.person)
+        .where(evidence.c.id.in_(list(rows)), evidence.c.form == FORM)
+    )
+    found = {}
+    for row in book.rows(query):
+        why = _difference(book, row)
+        if why is not None:
+            found[row["id"]] = why
+    return found
+
+
+def _difference(book: Book, row: RowMapping) -> str | None:
+    try:
+        open_ = opened(book, row)
+        if not _fits(open_.text_salt, open_.text, row["text_digest"]):
+            return "its words are not those that were sealed"
+        if not _fits(open_.subject_salt, open_.subject, row["subject_digest"]):
+            return "whose it is was changed"
+        if open_.subject is not None and row["number_enc"] is not None:
+            number = book.unseal(people.NUMBER, row["number_enc"])
+            if json.loads(open_.subject)["number"] != number:
+                return "it was put down to another number"
+    except (BadSetting, InvalidTag, ValueError):
+        return "something sealed in it does not open"
+    return None
+
+
+def _fits(salt: bytes | None, value: str | None, digest: bytes) -> bool:
+    return salt is None or value is None or chain.commitment(salt, value) == digest
+
+
+def of_opt_out(book: Book, opt_out: int) -> dict[int, str]:
+    """The rows of evidence of an opt-out, each with its part: stop, start. Raises NotKnown."""
+    row = book.row(select(opt_outs.c.evidence, opt_outs.c.lifted_by).where(opt_outs.c.id == opt_out))
+    if row is None:
+        raise NotKnown(f"no opt-out {opt_out}")
+    parts = {row["evidence"]: "stop"}
+    return parts if row["lifted_by"] is None else {**parts, row["lifted_by"]: "start"}
+
+
+def opening(book: Book, number: int) -> dict[str, str | None]:
+    """What of a row is shown to whoever checks it; None: erased, gone, or sealed before it could be shown.
+
+    The receipt's text is shown as long as its outbox row is there, and only if it is the one confirmed.
+    """
+    row = book.row(
+        select(evidence, outbox.c.body_enc)
+        .outerjoin(outbox, outbox.c.id == evidence.c.receipt)
+        .where(evidence.c.id == number, evidence.c.form == FORM)
+    )
+    if row is None:
+        return {}
+    open_ = opened(book, row)
+    receipt = (
+        None if row["body_enc"] is None else book.keys.unseal_json("outbox.body", row["body_enc"])["text"]
+    )
+    if receipt is not None and hashlib.sha256(receipt.encode()).digest() != row["receipt_digest"]:
+        receipt = None
+    return {
+        "text": open_.text,
+        "text_salt": None if open_.text_salt is None else open_.text_salt.hex(),
+        "subject": open_.subject,
+        "subject_salt": None if open_.subject_salt is None else open_.subject_salt.hex(),
+        "receipt": receipt,
+    }
+
+
+def notes(book: Book, rows: Sequence[int]) -> dict[str, Any]:
+    """What explains rows of evidence and is not sealed: who the clients are, how the receipts fared."""
+    covered = {
+        int(client)
+        for row in book.rows(select(evidence.c.clients).where(evidence.c.id.in_(list(rows))))
+        for client in row["clients"].split(",")
+        if client
+    }
+    named = book.rows(
+        select(clients.c.id, clients.c.client_id, clients.c.public_name).where(clients.c.id.in_(covered))
+    )
+    receipts = book.rows(
+        select(outbox.c.id, outbox.c.state, outbox.c.delivery, outbox.c.settled_at)
+        .join(evidence, evidence.c.receipt == outbox.c.id)
+        .where(evidence.c.id.in_(list(rows)))
+    )
+    every = {"0": {"client_id": "", "public_name": "every client"}} if 0 in covered else {}
+    return {
+        "clients": every
+        | {str(r["id"]): {"client_id": r["client_id"], "public_name": r["public_name"]} for r in named},
+        "receipts": [
+            {**r, "settled_at": None if r["settled_at"] is None else chain.moment(r["settled_at"])}
+            for r in receipts
+        ],
+    }
