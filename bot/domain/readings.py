@@ -35,8 +35,8 @@ THRESHOLDS: Mapping[str, Threshold] = {
     "human": Threshold(do=0.72, ask=0.30),
 }
 OTHERS = Threshold(do=0.72, ask=0.25)
-"""Chosen so that of ordinary messages, which the model was not trained on, under 5 % are answered as if understood;
-what falls between is put as "did you mean", which costs the person one digit."""
+"""Chosen so that of ordinary messages, none of which the model was trained on, under 5 % are answered as if
+understood; what falls between is put as "did you mean", which costs the person one digit."""
 SMALL_TALK = frozenset({"greet", "thanks", "goodbye", "affirm", "deny"})
 SURE = 0.6  #: free text for a slot is taken as the answer unless the model is this sure of another wish
 
@@ -55,8 +55,8 @@ _MESSAGING = re.compile(
 def speaks_of_messages(text: str) -> bool:
     """Is there a word about messages or sending in a text? The second witness of an opt-out that a model reads.
 
-    Classifiers take "no more already" and "don't care enough to stop me" for opt-outs with great confidence: private
-    chat has the same small words. An opt-out in free words almost always names what is to stop.
+    Classifiers take "no more already" and "don't care enough to stop me" for opt-outs with great confidence:
+    private chat has the same small words. An opt-out in free words almost always names what is to stop.
     """
     return _MESSAGING.search(fold(text[:1000])) is not None
 
