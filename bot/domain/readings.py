@@ -44,15 +44,17 @@ SURE = 0.6  #: free text for a slot is taken as the answer unless the model is t
 # Folded beginnings of the words in which people speak of messages, of sending them and of lists.
 _STEMS = (
     # Polish
-    "sms esemes mms wiadom widom powiadom reklam spam newsletter mail ofert promo kupon marketing pisz pisa pisuj wysyl "
-    "przysyl przesyl nadsyl sle slij slac wysl dzwon kontakt numer lista listy baz subsk wypis wyrejestr odsubs zgod "
+    "sms esemes mms wiadom widom powiadom reklam spam newsletter mail ofert promo kupon marketing pisz pisa pisuj "
+    "wysyl przysyl przesyl nadsyl sle slij slac wysl dzwon kontakt numer lista listy baz subsk wypis wyrejestr "
+    "odsubs zgod "
     # English
-    "text txt msg messag send sent contact number list subsc unsub opt coupon offer advert ads news notif alert consent "
+    "text txt msg messag send sent contact number list subsc unsub opt coupon offer advert ads news notif "
+    "alert consent "
     # German
     "nachricht werb schick schreib zusend angebot abmeld abbestell austrag nummer "
     # Ukrainian and Russian, and Ukrainian in Latin letters
-    "смс повідом сообщ реклам спам надсил присил висил шліт слат пиш писа відпис отпис розсил рассыл номер пропозиц "
-    "prysyl pysh povidom vidpys"
+    "смс повідом сообщ реклам спам надсил присил висил шліт слат пиш писа відпис отпис розсил рассыл номер "
+    "пропозиц prysyl pysh povidom vidpys"
 ).split()
 _MESSAGING = re.compile(r"\b(?:" + "|".join(_STEMS) + ")")
 
