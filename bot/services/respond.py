@@ -262,8 +262,11 @@ A_DAY_MOST = 60  #: answered turns within a day
 
 
 def _is_limited(book: Book, conversation: Conversation, wishes: Sequence[Wish], now: datetime) -> bool:
-    """Too many answers already? Guards against loops of machines and against bombing somebody's number."""
-    if any(w.intent in ("human", "opt_in", "opt_out") for w in wishes):
+    """Too many answers already? Guards against loops of machines and against bombing somebody's number.
+
+    What must never be swallowed is let through: an opt-out, a request to a human, a right claimed.
+    """
+    if any(w.intent in ("human", "opt_in", "opt_out") or w.intent.startswith("rights_") for w in wishes):
         return False
     given = queues.answers_given(
         book, conversation.id, window=now - LIMIT_WINDOW, day=now - timedelta(days=1)

@@ -61,18 +61,34 @@ def test_stop_denies_from_the_acknowledgement_on_and_is_receipted_once(deploymen
     assert len([t for t in texts_to(deployment.twilio, "To", person) if "nie wysle" in t]) == 1
 
 
-def test_twenty_deliveries_at_once_have_one_effect(deployment: System) -> None:
-    person = somebody()
-    sid = deployment.twilio.receive("STOP", from_=person)
-    url = f"{deployment.url}/hooks/twilio"
+def test_twenty_deliveries_at_once_have_one_effect_on_every_channel(deployment: System) -> None:
+    by_twilio, by_smsapi, chat = somebody(), somebody(), next(_chats)
+    twilio, smsapi, telegram = deployment.twilio, deployment.smsapi, deployment.telegram
+    twilio_hook = f"{deployment.url}/hooks/twilio"
+    smsapi_hook = f"{deployment.url}/hooks/smsapi/mo?k={deployment.secret('SMSAPI_CALLBACK_SECRET')}"
+    sid = twilio.receive("STOP", from_=by_twilio)
+    push = partial(
+        telegram.push, f"{deployment.url}/hooks/telegram", secret=deployment.secret("TELEGRAM_WEBHOOK_SECRET")
+    )
+    update = telegram.text("STOP", person=chat)
+    calls = [
+        partial(twilio.post_inbound, twilio_hook, "STOP", from_=by_twilio, sid=sid),
+        partial(smsapi.post_message, smsapi_hook, "STOP", sms_from=by_smsapi[1:], sms_to=SHOP_NUMBER[1:]),
+        partial(push, update),
+    ]
     with ThreadPoolExecutor(20) as pool:
-        replies = list(
-            pool.map(lambda _: deployment.twilio.post_inbound(url, "STOP", from_=person, sid=sid), range(20))
-        )
-    assert {r.status for r in replies} == {200}
-    deployment.twilio.post_inbound(url, "POMOC", from_=person)
-    wait_for(deployment.twilio, "To", person, "1=")
-    assert len([t for t in texts_to(deployment.twilio, "To", person) if "nie wysle" in t]) == 1
+        for call in calls:
+            assert {reply.status for reply in pool.map(lambda _, call=call: call(), range(20))} == {200}
+    twilio.post_inbound(twilio_hook, "POMOC", from_=by_twilio)
+    smsapi.post_message(smsapi_hook, "POMOC", sms_from=by_smsapi[1:], sms_to=SHOP_NUMBER[1:])
+    push(telegram.text("POMOC", person=chat))
+    for stand_in, field, person, menu, receipt in (
+        (twilio, "To", by_twilio, "1=", "nie wysle"),
+        (smsapi, "to", by_smsapi, "1=", "nie wysle"),
+        (telegram, "chat_id", str(chat), "1. ", "24 godziny"),
+    ):
+        wait_for(stand_in, field, person, menu)
+        assert len([t for t in texts_to(stand_in, field, person) if receipt in t]) == 1
 
 
 def test_a_forged_hook_changes_nothing(deployment: System) -> None:
