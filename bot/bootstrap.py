@@ -12,12 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from actions import TOPICS
 from bot import knowledge, texts
-from bot.channels import Channel
 from bot.channels.simulator import Simulator
 from bot.channels.smsapi import Smsapi
 from bot.channels.telegram import Telegram
 from bot.channels.twilio import Twilio
 from bot.domain import errors
+from bot.domain.channel import Channel
 from bot.domain.keywords import load_words
 from bot.egress import Egress
 from bot.ledger import keys as key_files

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from bot.channels import Finding, Route
+from bot.domain.channel import Finding, Route
 from bot.domain.messages import Delivery, Inbound, Outgoing, Taken
 
 

@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, parse_qsl, quote
 import httpx2
 import structlog
 
-from bot.channels import Finding, Route
 from bot.domain import segments
+from bot.domain.channel import Finding, Route
 from bot.domain.errors import NotAuthentic, SendFailed
 from bot.domain.messages import (
     Address,

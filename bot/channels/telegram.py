@@ -38,7 +38,7 @@ from telegram import (
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
-from bot.channels import Finding, Route
+from bot.domain.channel import Finding, Route
 from bot.domain.errors import NotAuthentic, SendFailed
 from bot.domain.messages import (
     Address,

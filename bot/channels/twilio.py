@@ -30,7 +30,7 @@ from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from bot.channels import Finding, Route
+from bot.domain.channel import Finding, Route
 from bot.domain.errors import NotAuthentic, SendFailed
 from bot.domain.messages import (
     Address,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.channels import Channel
+from bot.domain.channel import Channel
 from bot.domain.consent import EVERY_CLIENT, MessageClass, gate
 from bot.domain.conversation import Owner
 from bot.domain.errors import SendFailed

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.channels import Channel
+from bot.domain.channel import Channel
 from bot.services.contracts import House
 from bot.settings import WebSettings
 from bot.web import client_api, privacy, webhooks

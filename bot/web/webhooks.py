@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Mounted
 from starlette.types import Receive, Scope, Send
 
-from bot.channels import Channel, Route
+from bot.domain.channel import Channel, Route
 from bot.domain.errors import NotAuthentic, TooLarge
 from bot.domain.messages import HookAnswer, HookRequest
 from bot.services.contracts import House

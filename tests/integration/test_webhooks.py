@@ -19,7 +19,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from bot.channels import Route
+from bot.domain.channel import Route
 from bot.domain.errors import NotAuthentic
 from bot.domain.messages import Address, HookAnswer, HookRequest, Inbound, Kind, Medium, Received
 from bot.ledger.book import Ledger

@@ -13,11 +13,11 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from bot.channels import Channel, Route
 from bot.channels.simulator import Simulator
 from bot.channels.smsapi import Smsapi
 from bot.channels.telegram import Telegram
 from bot.channels.twilio import Twilio
+from bot.domain.channel import Channel, Route
 from bot.domain.errors import NotAuthentic, SendFailed
 from bot.domain.messages import Address, HookRequest, Inbound, Kind, Medium, Outgoing
 from bot.settings import SmsapiSettings, TelegramSettings, TwilioSettings
