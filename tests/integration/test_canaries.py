@@ -73,7 +73,16 @@ def fill(ledger: Ledger, folder: Path, now: datetime) -> None:
         person = people.ensure(book, NUMBERS[0])
         address = Address("simulator", "main", Medium.SMS, NUMBERS[0], "+48732000001")
         talk = conversations.open_for(book, address, person=person, now=now)
-        conversations.settle(book, talk.id, asked=None, memory={"said": TEXT}, language="pl", now=now)
+        conversations.settle(
+            book,
+            talk.id,
+            asked=None,
+            memory={"said": TEXT},
+            language="pl",
+            noticed_at=None,
+            waiting_since=None,
+            now=now,
+        )
         act = Act(
             act="stop",
             person=person,

@@ -49,7 +49,14 @@ def house(ledger: Ledger, path: Path, clock: Clock) -> Iterator[Ledger]:
         person = people.find(book, NUMBERS[0])
         conversation = conversations.open_for(book, ADDRESS, person=person, now=clock.now)
         conversations.settle(
-            book, conversation.id, asked=None, memory={"client": 1}, language="pl", now=clock.now
+            book,
+            conversation.id,
+            asked=None,
+            memory={"client": 1},
+            language="pl",
+            noticed_at=None,
+            waiting_since=None,
+            now=clock.now,
         )
     yield opened
     opened.close()

@@ -231,7 +231,14 @@ def test_memory_goes_after_a_day_and_a_waiting_stop_at_its_end(house: House) -> 
         for conversation, age in ((old, timedelta(hours=25)), (young, timedelta(hours=23))):
             asked = Asked("question", expires_at=house.clock.now)
             conversations.settle(
-                book, conversation, asked=asked, memory={"client": 1}, language="pl", now=house.ago(age)
+                book,
+                conversation,
+                asked=asked,
+                memory={"client": 1},
+                language="pl",
+                noticed_at=None,
+                waiting_since=None,
+                now=house.ago(age),
             )
             conversations.keep_stop(book, conversation, {"scope": "all"}, now=house.ago(age))
     removed = purge(house.ledger, house.clock.now)
