@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -36,28 +37,36 @@ BUSY = 2.0  #: load average from which on the figures are those of a shared mach
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _asked(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that processes and schemas go, too
     # The bot's own lines, of the parts that run in here, would stand between the progress.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.ERROR)
     servers = versions()
     machine = _machine(servers)
+    measured: list[Measurement] = []
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="whosent-bench-") as folder:
         run = Run(Path(folder), tuple(name for name in DATABASES if servers[name]), seconds=asked.seconds)
         if asked.quick:
             run = replace(run, **QUICK)
         for line in machine:
             print(line)
-        measured: list[Measurement] = []
         for name in asked.only or MEASUREMENTS:
-            measured.append(MEASUREMENTS[name](run))
+            try:
+                measured.append(MEASUREMENTS[name](run))
+            except Exception as error:  # one that fails must not cost the others their minutes
+                failed.append(f"not measured: {name}: {type(error).__name__}: {error}")
+                print(f"\n{failed[-1]}", flush=True)
+                continue
             print(f"\n{as_text(measured[-1])}", flush=True)
         run.say("done")
+    machine += failed
     if asked.json:
         asked.json.write_text(_as_json(machine, measured), encoding="utf-8")
     if asked.write:
         asked.write.parent.mkdir(parents=True, exist_ok=True)
         asked.write.write_text(_as_page(machine, measured, asked), encoding="utf-8")
-    return 0
+    return 1 if failed else 0
 
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -31,6 +31,7 @@ from tests.bench.texts import DATA, ROOT
 
 DATABASES = ("SQLite", "PostgreSQL")
 SERVER_URL = os.environ.get("WHOSENT_TEST_DATABASE_URL") or "postgresql://root@127.0.0.1/test"
+NOWHERE = "http://127.0.0.1:9"  #: nobody listens there: no process of the bench may speak to a real provider
 OURS, CLIENT = "+48732000001", "agrest"  #: a client's own number, of the sample data
 FIRST_NUMBER = 48500100000  #: everybody who writes in the bench is behind it
 NUMBERS = 800_000
@@ -62,6 +63,7 @@ class BenchHouse:
             "WHOSENT_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "WHOSENT_TWILIO_ACCOUNT_SID": self.account,
             "WHOSENT_TWILIO_AUTH_TOKEN": self.token,
+            "WHOSENT_TWILIO_API_URL": NOWHERE,
         }
         return plain_environment() | own | more
 

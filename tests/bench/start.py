@@ -21,6 +21,7 @@ from tests.bench.load import closed_load
 from tests.bench.run import Run
 from tests.bench.stops import stops
 from tests.bench.texts import mixed
+from tests.standins.twilio import TwilioStandIn
 
 WORK_WITHIN = 120.0  #: seconds
 LOOK_EVERY = 0.05  #: seconds between looks into the ledger: a process tells nobody that it has no work left
@@ -33,7 +34,10 @@ def measure(run: Run) -> Measurement:
     """On the first database only: the processes are the same on each."""
     nlu_process.train(progress=run.say)
     figures: list[Figure] = []
-    with house(run.databases[-1], run.folder) as made:
+    with (
+        house(run.databases[-1], run.folder) as made,
+        TwilioStandIn(account=made.account, token=made.token, numbers=(OURS,)) as twilio,
+    ):
         ready: dict[str, list[float]] = {"serve": [], "work": [], "nlu run": []}
         rest: dict[str, list[Memory]] = {name: [] for name in ready}
         loaded: dict[str, Memory] = {}
@@ -44,7 +48,11 @@ def measure(run: Run) -> Measurement:
                 rest["nlu run"].append(model.memory())
                 port = free_port()
                 known = made.environment(
-                    port=port, WHOSENT_NLU_URL=url, WHOSENT_NLU_SECRET=secret, WHOSENT_SIMULATOR="true"
+                    port=port,
+                    WHOSENT_NLU_URL=url,
+                    WHOSENT_NLU_SECRET=secret,
+                    WHOSENT_SIMULATOR="true",
+                    WHOSENT_TWILIO_API_URL=twilio.url,
                 )
                 with _child("serve", made, known, "--port", str(port)) as serve:
                     ready["serve"].append(serve.ready_when(_healthy(f"http://127.0.0.1:{port}/readyz")))
@@ -68,8 +76,9 @@ def measure(run: Run) -> Measurement:
         tuple(figures),
         (
             f"On {run.databases[-1]}; medians of {run.long_rounds} starts, from the command to its first answer.",
-            f"Load: {run.turns} STOPs for serve, {run.turns} turns read, answered and sent for work and nlu run.",
-            "RSS: resident. PSS: the same with shared pages divided among who shares them.",
+            f"Load: {run.turns} STOPs for serve, {run.turns} turns read, answered and sent, and the receipts of the "
+            "STOPs, for work and nlu run.",
+            "RSS: resident. PSS: the same, shared pages divided among those who share them.",
         ),
     )
 
@@ -112,7 +121,7 @@ def _load_worker(made: BenchHouse, count: int, url: str, secret: str) -> None:
         model.close()
     until = time.perf_counter() + WORK_WITHIN
     while made.count("SELECT (SELECT count(*) FROM inbox WHERE state = 'new') + "
-                     "(SELECT count(*) FROM outbox WHERE state = 'ready' AND kind <> 'receipt')"):  # fmt: skip
+                     "(SELECT count(*) FROM outbox WHERE state IN ('ready', 'in_hand'))"):  # fmt: skip
         if time.perf_counter() > until:
             raise RuntimeError("the worker did not finish its load")
         time.sleep(LOOK_EVERY)

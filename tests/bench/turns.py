@@ -38,6 +38,7 @@ OF_STOCK = Aim(of="ratio", at_least=3.0)
 READ_WITHIN = 30.0  #: seconds; a deadline missed on a busy machine would be a turn without a reading
 STOCK_WITHIN = 120.0
 SENDERS = 8
+SILENT_AT_MOST = 0.02  #: part of the turns: what looks like an auto-reply, and a STOP said again, get no answer
 FEWER_ONE_BY_ONE = 3  #: that part of the turns is enough one by one
 
 
@@ -254,14 +255,14 @@ def _rate(count: int, step: Callable[[], None]) -> float:
 
 
 def _must_be_whole(made: BenchHouse) -> None:
-    """Every message read, answered and settled; else the rate would be that of something cheaper."""
+    """Every message read and settled, nearly all answered; else the rate would be that of something cheaper."""
     left = made.count("SELECT count(*) FROM inbox WHERE state <> 'settled' OR needs_reading")
     silent = made.count(
         "SELECT count(*) FROM inbox JOIN conversations ON conversations.id = inbox.conversation "
         "WHERE conversations.owner = 'bot' "  # a human's conversation is no longer the bot's to answer
         "AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.cause = inbox.id)"
     )
-    if left or silent:
+    if left or silent > SILENT_AT_MOST * made.count("SELECT count(*) FROM inbox"):
         raise NotWhole(f"{made.database}: {left} turns not done, {silent} without an answer")
 
 
