@@ -11,9 +11,9 @@ RUN python -m venv --without-pip /venv \
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-# A new volume takes over the owner of the folder it is mounted on, so the folder of the keys is made here.
+# A new volume takes over the owner of the folder it is mounted on, so those of the keys and of the audit heads are made here.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin whosent \
- && install -d -o whosent -m 0700 /keys
+ && install -d -o whosent -m 0700 /keys /audit
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY bot bot

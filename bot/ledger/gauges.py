@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from bot.ledger import audit
 from bot.ledger.book import Book
 from bot.ledger.tables import conversations, inbox, outbox
 
@@ -26,4 +27,4 @@ def queues(book: Book) -> list[tuple[str, int, datetime | None]]:
     for name, query in _WAITING.items():
         count, oldest = book.run(query).one()
         found.append((name, int(count), oldest))
-    return found
+    return [*found, ("seals", *audit.unsealed(book))]

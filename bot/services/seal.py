@@ -16,7 +16,7 @@ from bot.ledger import audit, heads
 from bot.ledger import keys as key_files
 from bot.ledger.book import Book, Ledger
 
-BATCH = 200  #: rows of one transaction; on SQLite a STOP waits for its end
+BATCH = 100  #: rows of one transaction; on SQLite a STOP waits for its end
 BATCHES = 50  #: of one call, so that a worker that is to stop does
 
 

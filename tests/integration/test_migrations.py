@@ -5,16 +5,20 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 
-from bot.ledger import people
+from bot.ledger import consents, migrate, people
 from bot.ledger.book import Ledger
 from bot.ledger.keys import Keys
 from bot.ledger.migrate import upgrade
 from bot.ledger.tables import metadata
+from bot.services import audit
+from bot.services.seal import seal
 
 
 def _new_place(url: str, folder: Path, undo: list[str]) -> str:
@@ -114,6 +118,38 @@ def test_hosts_that_start_at_once_migrate_one_after_the_other(places: list[str])
     for thread in threads:
         thread.join(timeout=60)
     assert faults == []
+
+
+def test_evidence_of_the_first_schema_is_kept_and_sealed(
+    places: list[str], keys: Keys, tmp_path: Path
+) -> None:
+    with migrate._connection(places[0]) as connection:
+        command.upgrade(migrate._config(connection), "0001")
+        connection.execute(
+            text("INSERT INTO people (number_key, number_enc) VALUES (:key, :key)"), {"key": b"k"}
+        )
+        said = (
+            "INSERT INTO evidence (act, person, provider, scope, rule, signature, text_digest, clients,"
+            " received_at, effective_at) VALUES ('stop', 1, 'twilio', 'all', 'keyword', 'signed', :digest,"
+            " '1,2', '2026-11-01 10:00:00', '2026-11-01 10:00:00')"
+        )
+        connection.execute(text(said), {"digest": b"d" * 32})
+        stopped = (
+            "INSERT INTO opt_outs (person, client, covers, evidence, since)"
+            " VALUES (1, 0, 'all', 1, '2026-11-01 10:00:00')"
+        )
+        connection.execute(text(stopped))
+    upgrade(places[0])
+    ledger = Ledger(places[0], keys)
+    try:
+        with ledger.read() as book:
+            assert [o.client for o in consents.standing(book, 1)] == [0]
+            assert book.scalar(text("SELECT clients FROM evidence WHERE form = 0")) == "1,2"
+        heads = tmp_path / "audit.jsonl"
+        assert seal(ledger, heads, now=datetime(2026, 11, 20, tzinfo=UTC)) == 1
+        assert audit.verify(ledger, [heads]).finding is None
+    finally:
+        ledger.close()
 
 
 def _schema(place: str) -> str:
