@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpcore2
@@ -104,9 +105,16 @@ def _client(backend: httpcore2.NetworkBackend, timeout: float) -> httpx2.Client:
 
 
 def _seconds(value: str | None) -> float | None:
-    if value is None or not (value.isascii() and value.isdecimal()):
+    """A pause as RFC 9110, 10.2.3, has it: seconds, or a date."""
+    if value is None:
         return None
-    return min(float(value[:10]), LONGEST_PAUSE)
+    if value.isascii() and value.isdecimal():
+        return min(float(value[:10]), LONGEST_PAUSE)
+    try:
+        pause = parsedate_to_datetime(value).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(pause, 0.0), LONGEST_PAUSE)
 
 
 class _Checked(httpcore2.NetworkBackend):

@@ -8,12 +8,15 @@ from sqlalchemy import func, select
 
 from bot.ledger import audit
 from bot.ledger.book import Book
-from bot.ledger.tables import conversations, inbox, outbox
+from bot.ledger.tables import conversations, inbox, notices, outbox
 
 _WAITING = {
     "inbox": select(func.count(), func.min(inbox.c.received_at)).where(inbox.c.state == "new"),
     "outbox": select(func.count(), func.min(outbox.c.created_at)).where(
         outbox.c.state.in_(("ready", "in_hand", "unknown"))
+    ),
+    "notices": select(func.count(), func.min(notices.c.created_at)).where(
+        notices.c.state.in_(("ready", "in_hand")), notices.c.way != "digest"
     ),
     "desk": select(func.count(), func.min(conversations.c.waiting_since)).where(
         conversations.c.owner == "waiting"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as InQuery
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
@@ -143,7 +144,7 @@ def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], dateti
     Own = Annotated[int, Depends(own)]
 
     @routes.get("/optouts", openapi_extra=_OPT_OUTS_DOCS)
-    def opt_outs(client: Own, since: str | None = None, cursor: str | None = None) -> JSONResponse:
+    def opt_outs(client: Own, since: Since = None, cursor: str | None = None) -> JSONResponse:
         """The client's own opt-outs, 1 000 a page: those that stand, or with `since` what changed since then."""
         try:
             found = list_opt_outs.page(ledger, client, since=_since(since), cursor=cursor)
@@ -153,7 +154,7 @@ def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], dateti
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     @routes.get("/optouts.csv", openapi_extra=_OPT_OUTS_CSV_DOCS)
-    def opt_outs_file(client: Own, since: str | None = None) -> StreamingResponse:
+    def opt_outs_file(client: Own, since: Since = None) -> StreamingResponse:
         """The same as one CSV file, for a spreadsheet."""
         items = list_opt_outs.walk(ledger, client, since=_since(since))
         return StreamingResponse(
@@ -199,6 +200,11 @@ def _signed(
 
 
 BySigned = Annotated[Signed | None, Depends(_signed)]
+
+
+Since = Annotated[
+    str | None, InQuery(description="a day or a moment in ISO 8601; without a zone, Europe/Warsaw")
+]
 
 
 def _since(value: str | None) -> datetime | None:
@@ -392,5 +398,6 @@ def _answered(kind: str, schema: Mapping[str, Any], **others: Mapping[str, Any])
 _OPT_OUTS_DOCS = _answered("application/json", _PAGE_TYPE)
 _OPT_OUTS_CSV_DOCS = _answered("text/csv", _TEXT)
 _ACK_DOCS = _answered("application/json", _ACK_TYPE, text_html=_TEXT)
+_ACK_DOCS["responses"]["404"] = {"content": {"text/html": {"schema": _TEXT}}}
 _SENT_DOCS = _docs(_MESSAGES_TYPE, _REPORT_TYPE, *sorted(LINES))
 _CHECK_DOCS = _docs(_one_or_many(_QUERY_TYPE), _one_or_many(_ANSWER_TYPE))

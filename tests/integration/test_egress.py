@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import ipaddress
 import socket
 import threading
@@ -315,10 +316,28 @@ def test_endless_headers_are_refused(listen: Callable[..., Listener]) -> None:
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [("120", 120.0), ("9" * 400, LONGEST_PAUSE), ("-5", None), ("soon", None), ("1e9", None), ("inf", None)],
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_PAUSE),
+        ("Fri, 99", None),
+        ("120", 120.0),
+        ("9" * 400, LONGEST_PAUSE),
+        ("-5", None),
+        ("soon", None),
+        ("1e9", None),
+        ("inf", None),
+    ],
 )
 def test_the_pause_a_client_asks_for_is_a_day_at_most(
     said: str, meant: float | None, listen: Callable[..., Listener]
 ) -> None:
     listener = listen(answer(503, f"Retry-After: {said}"))
     assert post(Egress(LOOPBACK), f"http://127.0.0.1:{listener.port}/") == Answered(503, meant)
+
+
+def test_a_pause_may_be_a_date(listen: Callable[..., Listener]) -> None:
+    until = email.utils.formatdate(time.time() + 3600, usegmt=True)
+    listener = listen(answer(503, f"Retry-After: {until}"))
+    pause = post(Egress(LOOPBACK), f"http://127.0.0.1:{listener.port}/").retry_after
+    assert pause is not None
+    assert 3590 < pause <= 3600

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
-import hashlib
-import hmac
 import ipaddress
 import json
 from collections.abc import Iterator
@@ -20,32 +17,21 @@ from bot.ledger import cases, clients, notices, people
 from bot.ledger.book import Ledger
 from bot.ledger.cases import Case
 from bot.ledger.notices import Draft, EventType, Way
-from bot.services.import_files import import_clients
 from bot.services.notify_controller import SCHEDULE, notify, sign
 from bot.settings import MailSettings
 from tests.conftest import Clock
-from tests.standins import Answer, Call, StandIn
+from tests.standins import Answer
+from tests.standins.client_hook import SECRET, ClientHook, takes, verifies
 from tests.standins.smtp import SmtpStandIn
-from tests.world import ALA, CLIENTS, SHOP_NUMBER, World
+from tests.world import ALA, SHOP_NUMBER, World
 
-SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 ASKS = "chce dostac kopie swoich danych, mieszkam na Jasminowej"
 NO_MAIL = MailSettings("", "")
 
 
-class Hook(StandIn):
-    """A client's own webhook."""
-
-    def is_send(self, call: Call) -> bool:
-        return True
-
-    def answer(self, call: Call) -> Answer:
-        return Answer(204)
-
-
 @pytest.fixture
-def hook() -> Iterator[Hook]:
-    with Hook() as hook:
+def hook() -> Iterator[ClientHook]:
+    with ClientHook() as hook:
         yield hook
 
 
@@ -67,24 +53,6 @@ def world(ledger: Ledger, clock: Clock, tmp_path: Path) -> World:
     return World(ledger, clock, tmp_path, {ASKS: ("rights_access", 0.9)})
 
 
-def takes(world: World, folder: Path, url: str, *, secret: str | None = SECRET) -> None:
-    """The shop wants to be told at this address."""
-    shop_row = next(row for row in csv.DictReader(CLIENTS.splitlines()) if row["client_id"] == "shop") | {
-        "webhook_url": url
-    }
-    with (folder / "changed.csv").open("w") as file:
-        table = csv.DictWriter(file, list(shop_row))
-        table.writeheader()
-        table.writerow(shop_row)
-    report = import_clients(world.house.ledger, folder / "changed.csv", None, world.now)
-    assert not report.refused, report.refused
-    if secret is not None:
-        with world.house.ledger.write() as book:
-            shop = clients.find(book, "shop")
-            assert shop is not None
-            clients.set_webhook_secret(book, shop, secret, now=world.now)
-
-
 def requests(world: World, *, as_: str = ALA) -> str:
     """Somebody who got a message from the shop asks for their data and wants it passed on; the receipt."""
     world.sent("shop", SHOP_NUMBER, to=as_)
@@ -103,16 +71,6 @@ def rest(world: World, egress: Egress, mail: MailSettings = NO_MAIL) -> None:
     assert notify(world.house, egress, mail, now=world.now + timedelta(days=30)) == 0
 
 
-def verifies(call: Call, secret: str) -> bool:
-    """As a client would verify it, written from the specification and not from our code."""
-    signed = b".".join(
-        [call.headers["webhook-id"].encode(), call.headers["webhook-timestamp"].encode(), call.body]
-    )
-    mac = hmac.new(base64.b64decode(secret[len("whsec_") :]), signed, hashlib.sha256)
-    wanted = "v1," + base64.b64encode(mac.digest()).decode()
-    return wanted in call.headers["webhook-signature"].split(" ")
-
-
 def test_the_signature_is_that_of_the_specifications_example() -> None:
     # https://github.com/standard-webhooks/standard-webhooks, the vector its libraries are tested with
     signature = sign(
@@ -125,7 +83,7 @@ def test_the_signature_is_that_of_the_specifications_example() -> None:
 
 
 def test_a_request_reaches_the_clients_webhook_signed_and_with_nothing_but_what_it_needs(
-    world: World, hook: Hook, egress: Egress, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, f"{hook.url}/whosent?of=shop")
     receipt = requests(world)
@@ -154,7 +112,7 @@ def test_a_request_reaches_the_clients_webhook_signed_and_with_nothing_but_what_
 
 
 def test_a_client_that_does_not_answer_is_asked_again_by_the_schedule_under_the_same_id(
-    world: World, hook: Hook, egress: Egress, clock: Clock, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, clock: Clock, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
@@ -177,7 +135,7 @@ def test_a_client_that_does_not_answer_is_asked_again_by_the_schedule_under_the_
 
 
 def test_a_client_that_hangs_is_asked_again(
-    world: World, hook: Hook, egress: Egress, clock: Clock, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, clock: Clock, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
@@ -190,7 +148,7 @@ def test_a_client_that_hangs_is_asked_again(
 
 
 def test_a_client_that_takes_no_more_ends_it_and_support_has_the_case_again(
-    world: World, hook: Hook, egress: Egress, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
@@ -201,7 +159,7 @@ def test_a_client_that_takes_no_more_ends_it_and_support_has_the_case_again(
 
 
 def test_after_the_last_attempt_support_has_the_case_again(
-    world: World, hook: Hook, egress: Egress, clock: Clock, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, clock: Clock, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
@@ -221,7 +179,7 @@ def test_after_the_last_attempt_support_has_the_case_again(
     ("said", "seconds"), [("60", 60), ("1", SCHEDULE[0]), ("9" * 30, 86400), ("never", SCHEDULE[0])]
 )
 def test_a_pause_the_client_asks_for_is_kept_within_reason(
-    said: str, seconds: int, world: World, hook: Hook, egress: Egress, clock: Clock, tmp_path: Path
+    said: str, seconds: int, world: World, hook: ClientHook, egress: Egress, clock: Clock, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
@@ -232,7 +190,7 @@ def test_a_pause_the_client_asks_for_is_kept_within_reason(
 
 
 def test_an_address_inside_is_never_told_and_support_has_the_case_again(
-    world: World, hook: Hook, tmp_path: Path
+    world: World, hook: ClientHook, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url.replace("http:", "https:"))
     requests(world)
@@ -244,7 +202,7 @@ def test_an_address_inside_is_never_told_and_support_has_the_case_again(
 
 
 def test_a_secret_that_is_none_keeps_no_other_client_waiting(
-    world: World, hook: Hook, egress: Egress, tmp_path: Path, smtp: SmtpStandIn
+    world: World, hook: ClientHook, egress: Egress, tmp_path: Path, smtp: SmtpStandIn
 ) -> None:
     takes(world, tmp_path, hook.url, secret="whsec_!!!")
     requests(world)
@@ -286,7 +244,7 @@ def test_without_a_webhook_the_client_gets_a_mail_with_the_same_fields(
 
 
 def test_a_webhook_without_a_secret_is_not_used(
-    world: World, hook: Hook, egress: Egress, smtp: SmtpStandIn, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, smtp: SmtpStandIn, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url, secret=None)
     requests(world)
@@ -337,7 +295,7 @@ def test_a_client_with_no_way_leaves_the_case_with_support(world: World, egress:
 
 
 def test_saying_yes_twice_tells_the_client_once(
-    world: World, hook: Hook, egress: Egress, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
@@ -347,7 +305,7 @@ def test_saying_yes_twice_tells_the_client_once(
 
 
 def test_of_two_at_once_each_request_is_told_by_one(
-    world: World, hook: Hook, egress: Egress, tmp_path: Path
+    world: World, hook: ClientHook, egress: Egress, tmp_path: Path
 ) -> None:
     takes(world, tmp_path, hook.url)
     requests(world)
