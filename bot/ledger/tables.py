@@ -491,6 +491,64 @@ notices = Table(
     Index("ix_notices_state_ready_at", "state", "ready_at"),
 )
 
+client_accounts = Table(
+    "client_accounts",
+    metadata,
+    _id(),
+    Column("client", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", String(16), nullable=False),
+    Column("token_enc", LargeBinary, nullable=False),
+    Column(
+        "state", String(8), nullable=False, comment="refused: the token is not taken, an operator must look"
+    ),
+    Column("code", String(40), nullable=False, server_default="", comment="how it failed last"),
+    _at("made_at"),
+    _at("checked_at", nullable=True, comment="when it answered as it should last"),
+    _at("rests_until", nullable=True),
+    _at("polled_at", nullable=True, comment="when its opt-outs were last asked for"),
+    _at("compared_at", nullable=True, comment="when its blacklist was last held beside our opt-outs"),
+    _at("opt_outs_off_at", nullable=True, comment="the provider says that it has no list of opt-outs"),
+    _one_of("provider", "smsapi"),
+    _one_of("state", "ready", "refused"),
+    UniqueConstraint("client", "provider"),
+)
+
+blacklisted = Table(
+    "blacklisted",
+    metadata,
+    _id(),
+    Column("account", ForeignKey("client_accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("state", String(8), nullable=False, comment="due: to be held against what stands, and mended"),
+    Column(
+        "turn", Integer, nullable=False, comment="how often it became due; one that came meanwhile counts"
+    ),
+    Column(
+        "entry", String(64), comment="the provider's id of the entry we made; none: none of ours is there"
+    ),
+    _at("asked_at", nullable=True, comment="an entry was asked for then, its id is not known yet"),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("code", String(40), nullable=False, server_default=""),
+    Column("lease", String(32)),
+    _at("lease_until", nullable=True),
+    _at("ready_at"),
+    _one_of("state", "due", "settled", "failed"),
+    UniqueConstraint("account", "person"),
+    Index(
+        "ix_blacklisted_due",
+        "ready_at",
+        sqlite_where=text("state = 'due'"),
+        postgresql_where=text("state = 'due'"),
+    ),
+)
+
+listed_opt_outs = Table(
+    "listed_opt_outs",
+    metadata,
+    Column("account", ForeignKey("client_accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("entry", String(64), primary_key=True, comment="the provider's id: each is taken in once"),
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -20,10 +20,17 @@ class SmsapiStandIn(StandIn):
     """`sent` holds the fields of each message taken, with its `id`.
 
     `approved`: sender names it takes. `blacklist` (id → number) makes error 13, as the real one does.
-    `points`: what is left; at zero, error 103.
+    `points`: what is left; at zero, error 103. `opt_outs`: None if the account has no such page.
+    `login`: whose account it is.
     """
 
-    def __init__(self, *, token: str = TOKEN, approved: tuple[str, ...] = ("2way", "eco", "SHOPXYZ")) -> None:
+    def __init__(
+        self,
+        *,
+        token: str = TOKEN,
+        approved: tuple[str, ...] = ("2way", "eco", "SHOPXYZ"),
+        login: str = "demo",
+    ) -> None:
         super().__init__()
         self.token = token
         self.approved = set(approved)
@@ -31,7 +38,9 @@ class SmsapiStandIn(StandIn):
         self.ids: dict[str, str] = {}
         self.callbacks: dict[str, dict[str, Any]] = {}
         self.blacklist: dict[str, str] = {}
-        self.opt_outs: list[str] = []
+        self.blacklisted_ever = 0
+        self.opt_outs: list[str] | None = []
+        self.login = login
 
     def is_send(self, call: Call) -> bool:
         return call.path == "/sms.do"
@@ -46,12 +55,14 @@ class SmsapiStandIn(StandIn):
             case "POST", ["sms.do"]:
                 return self._send(call.fields)
             case "GET", ["profile"]:
-                return Answer.of({"username": "demo", "points": self.points, "payment_type": "prepaid"})
+                return Answer.of({"username": self.login, "points": self.points, "payment_type": "prepaid"})
             case method, ["callbacks", *rest]:
                 return self._callbacks(method, rest, call)
             case method, ["blacklist", "phone_numbers", *rest]:
                 return self._blacklist(method, rest, call)
             case "GET", ["opt_outs"]:
+                if self.opt_outs is None:
+                    return Answer.of({"message": "Forbidden", "error": "forbidden"}, 403)
                 entries = [
                     {"id": f"{index:024x}", "phoneNumber": int(number), "date": "2026-11-01T10:00:00Z"}
                     for index, number in enumerate(self.opt_outs)
@@ -144,11 +155,19 @@ class SmsapiStandIn(StandIn):
     def _blacklist(self, method: str, rest: list[str], call: Call) -> Answer:
         match method, rest:
             case "GET", []:
-                entries = [{"id": key, "phone_number": number} for key, number in self.blacklist.items()]
+                wanted = call.query.get("q", "")
+                entries = [
+                    {"id": key, "phone_number": number, "expire_at": None}
+                    for key, number in self.blacklist.items()
+                    if wanted in number
+                ]
                 return Answer.of({"size": len(entries), "collection": _page(entries, call)})
             case "POST", []:
                 number = str(call.fields["phone_number"])
-                key = f"{len(self.blacklist) + 1:024x}"
+                if number in self.blacklist.values():
+                    return Answer.of({"message": "Conflict", "error": "phone_number_exists"}, 409)
+                self.blacklisted_ever += 1
+                key = f"{self.blacklisted_ever:024x}"
                 self.blacklist[key] = number
                 return Answer.of({"id": key, "phone_number": number, "expire_at": None}, 201)
             case "DELETE", []:
