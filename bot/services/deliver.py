@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -45,7 +45,9 @@ def deliver(
     began = time.monotonic()
     with house.ledger.write() as book:
         rows = queues.claim_outbox(book, now=now, limit=limit)
-        claimed = [(row, *_checked(book, row, now)) for row in rows]
+        found = [(row, conversations.get(book, row.conversation)) for row in rows]
+        _hold(book, found)
+        claimed = [(row, conversation, _may_go(book, row, conversation, now)) for row, conversation in found]
     waiting = [(row, conversation) for row, conversation, may_go in claimed if may_go]
     while waiting:
         row, conversation = waiting.pop(0)
@@ -58,19 +60,28 @@ def deliver(
     return len(claimed)
 
 
-def _checked(book: Book, row: Waiting, now: datetime) -> tuple[Conversation, bool]:
+def _hold(book: Book, claimed: Sequence[tuple[Waiting, Conversation]]) -> None:
+    """Hold the people who would get something unprompted: a STOP under way commits first, or waits for this claim.
+
+    In the order of their ids, since two workers that hold them in different orders would wait for each other.
+    """
+    unprompted = {c.person for row, c in claimed if row.kind == "unprompted" and c.person is not None}
+    for person in sorted(unprompted):
+        people.lock(book, person)
+
+
+def _may_go(book: Book, row: Waiting, conversation: Conversation, now: datetime) -> bool:
     """May it still go? Decided and written down in the claiming transaction.
 
     The conversation is read and not locked: who claims it as an agent locks it first and the outbox after,
     here the outbox is locked already, and the two would wait for each other.
     """
-    conversation = conversations.get(book, row.conversation)
     refusal = _refusal(book, row, conversation, now)
     if refusal is None:
-        return conversation, True
+        return True
     state = "expired" if refusal == "expired" else "cancelled"
     queues.settle_outbox(book, row, state, now=now, code=refusal)
-    return conversation, False
+    return False
 
 
 def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime) -> str | None:
@@ -79,7 +90,6 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
     if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
         return "human owns"
     if row.kind == "unprompted" and conversation.person is not None:
-        people.lock(book, conversation.person)  # a STOP under way commits first, or waits for this claim
         standing = consents.standing(book, conversation.person)
         if not gate(standing, EVERY_CLIENT, MessageClass.UNCLASSIFIED).is_allowed:
             return "opted out"
