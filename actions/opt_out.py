@@ -15,7 +15,7 @@ def opt_out(turn: Turn, reads: Reads) -> Outcome:
         name = look_up_sender.name_in(reads.book, turn.text, now=turn.now)
         if name is not None:
             arguments |= {"scope": "named", "sender": name}
-    replies = {"done": "", "again": "opt_out.stands", "no_number": ""}
+    replies = {"done": "", "again": "opt_out.stands", "late": "", "no_number": ""}
     return Outcome(do=(Do("opt_out", arguments, replies),))
 
 

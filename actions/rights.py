@@ -121,7 +121,7 @@ def _stop(turn: Turn, topic: str, client: int | None) -> tuple[Do, ...]:
     if topic not in STOPS_TOO or not is_sure or turn.person is None:
         return ()
     arguments: dict[str, Any] = {} if client is None else {"client": client}
-    return (Do("opt_out", arguments, {"done": "", "again": "", "no_number": ""}),)
+    return (Do("opt_out", arguments, {"done": "", "again": "", "late": "", "no_number": ""}),)
 
 
 def _kept(topic: str, stop: tuple[Do, ...]) -> tuple[Say, ...]:

@@ -93,7 +93,7 @@ class Do:
 
 
 EFFECTS: Mapping[str, tuple[str, ...]] = {
-    "opt_out": ("done", "again", "no_number"),
+    "opt_out": ("done", "again", "late", "no_number"),
     "ask_start_code": ("sent", "nothing", "locked", "no_number"),
     "open_case": ("done", "merged"),
     "forward_request": ("done", "again", "by_hand"),

@@ -7,14 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, and_, bindparam, func, select, update
 
 from bot.domain.consent import Covers, OptOut
 from bot.ledger.book import Book, Prepared
 from bot.ledger.evidence import Act, Confirmed, record
-from bot.ledger.tables import clients, opt_outs
+from bot.ledger.tables import clients, codes, opt_outs
 
-__all__ = ["Act", "Confirmed", "Held", "every", "lift", "record", "standing", "stop"]
+__all__ = [
+    "Act",
+    "Confirmed",
+    "Held",
+    "answered",
+    "close_codes",
+    "every",
+    "lift",
+    "record",
+    "standing",
+    "stop",
+]
 
 _STANDING = Prepared(
     lambda _: select(opt_outs.c.client, opt_outs.c.covers, opt_outs.c.since).where(
@@ -29,12 +40,35 @@ def _stop(insert: Callable[[Table], Any]) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["person", "client"],
         index_where=opt_outs.c.lifted_at.is_(None),
-        set_={"covers": new.covers, "evidence": new.evidence},
-        where=(opt_outs.c.covers != Covers.ALL.value) & (new.covers == Covers.ALL.value),
+        set_={"covers": new.covers, "evidence": new.evidence, "since": new.since},
     )
 
 
 _STOP = Prepared(_stop, "person", "client", "covers", "evidence", "since")
+_ANSWERED = Prepared(
+    lambda _: (
+        select(opt_outs.c.client, func.max(codes.c.made_at).label("asked_at"))
+        .join(codes, and_(codes.c.person == opt_outs.c.person, codes.c.used_at == opt_outs.c.lifted_at))
+        .where(
+            opt_outs.c.person == bindparam("of"),
+            codes.c.purpose == "start",
+            codes.c.made_at > bindparam("after"),
+        )
+        .group_by(opt_outs.c.client)
+    )
+)
+_CLOSE_CODES = Prepared(
+    lambda _: (
+        update(codes)
+        .where(
+            codes.c.person == bindparam("of"),
+            codes.c.purpose == "start",
+            codes.c.tries_left > 0,
+            codes.c.made_at <= bindparam("until"),
+        )
+        .values(tries_left=0)
+    )
+)
 
 
 def standing(book: Book, person: int) -> list[OptOut]:
@@ -65,13 +99,24 @@ def every(book: Book, person: int) -> list[Held]:
     return [Held(r["id"], r["client_id"], r["covers"], r["since"], r["lifted_at"]) for r in book.rows(query)]
 
 
-def stop(
-    book: Book, person: int, clients: Sequence[int], covers: Covers, *, evidence: int, now: datetime
-) -> None:
-    """Put opt-outs in place, or widen those that stand. Never narrows one."""
-    for client in clients:
-        values = {"person": person, "client": client, "covers": covers.value, "evidence": evidence}
-        book.run(_STOP, {**values, "since": now})
+def answered(book: Book, person: int, *, after: datetime) -> dict[int, datetime]:
+    """By client: when the newest START code was made that lifted an opt-out of it, of those made after a moment.
+
+    Codes are kept for a day and some minutes: a STOP that comes later than that is never taken for answered.
+    """
+    return {r["client"]: r["asked_at"] for r in book.rows(_ANSWERED, of=person, after=after)}
+
+
+def close_codes(book: Book, person: int, *, until: datetime) -> None:
+    """Let no START code of a person made until then lift anything."""
+    book.run(_CLOSE_CODES, {"of": person, "until": until})
+
+
+def stop(book: Book, person: int, put: Sequence[OptOut], *, evidence: int) -> None:
+    """Put opt-outs in place, or in the place of those that stand; `domain.consent.after` says which."""
+    for one in put:
+        values = {"person": person, "client": one.client, "covers": one.covers.value, "evidence": evidence}
+        book.run(_STOP, {**values, "since": one.since})
 
 
 def lift(book: Book, person: int, clients: Sequence[int], *, evidence: int, now: datetime) -> None:

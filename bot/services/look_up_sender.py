@@ -181,10 +181,19 @@ def candidates_for_stop(
     book: Book, *, person: int, ours: str, now: datetime
 ) -> tuple[tuple[Candidate, ...], bool]:
     """Whom a STOP sent to `ours` may mean, and whether it is shared (see domain.senders.candidates)."""
-    since = _earliest(book, person, now - SHARED_LOOK_BACK, now)
-    messages = sent.newest_by_client(book, person, since=since, until=now, sender_key=sender_key(ours))
-    wrote = [Candidate(m.client, m.is_sensitive) for m in messages]
+    wrote = wrote_lately(book, person=person, now=now, ours=ours)
     return registry.candidates(senders.holdings(book, ours), wrote, now=now)
+
+
+def wrote_lately(book: Book, *, person: int, now: datetime, ours: str | None = None) -> tuple[Candidate, ...]:
+    """The clients that wrote to a person within `SHARED_LOOK_BACK`, the newest first; only from `ours`, if given.
+
+    What was written to whoever had the number before is not counted: the receipt may name one of these.
+    """
+    since = _earliest(book, person, now - SHARED_LOOK_BACK, now)
+    key = None if ours is None else sender_key(ours)
+    messages = sent.newest_by_client(book, person, since=since, until=now, sender_key=key)
+    return tuple(Candidate(m.client, m.is_sensitive) for m in messages)
 
 
 def _finding(

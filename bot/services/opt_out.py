@@ -1,27 +1,31 @@
 """Put an opt-out in place, with its evidence and its one receipt, in the transaction it is given.
 
-Asks neither the model nor a provider: invariant 3. What is covered is decided in `domain.consent`.
+Asks neither the model nor a provider: invariant 3. What is covered and what changes is decided in
+`domain.consent`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.consent import (
-    EVERY_CLIENT,
-    SHARED_LOOK_BACK,
+    SKEW,
     Candidate,
     Coverage,
     Covers,
-    OptOut,
+    End,
     Receipt,
+    State,
+    Stop,
+    after,
     coverage_of_everything,
     coverage_of_sender,
+    may_be_late,
 )
 from bot.domain.keywords import MATCHER_VERSION, Scope
 from bot.domain.messages import Medium
-from bot.ledger import clients, consents, conversations, people, queues, senders, sent
+from bot.ledger import clients, consents, conversations, people, queues, senders
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import look_up_sender, tell_opt_outs
@@ -41,7 +45,8 @@ class Cause:
     """The message that asked for it, and why it was understood so.
 
     signature: how the hook was verified, see SIGNATURES. language: the keyword's, for the receipt; None: the
-    conversation's. provider_id: the provider's own id of the message.
+    conversation's. provider_id: the provider's own id of the message. said_at: when it was said by the provider's
+    clock; None: not told, then `received_at` counts.
     """
 
     message: int | None
@@ -52,6 +57,7 @@ class Cause:
     received_at: datetime
     language: str | None = None
     provider_id: str = field(default="", repr=False)
+    said_at: datetime | None = None
 
 
 def opt_out(
@@ -69,7 +75,8 @@ def opt_out(
     """Stop what the scope covers.
 
     client: the one client meant, when the person chose it; else the scope decides.
-    Returns `done`, `again` (it stood before: recorded, silent) or `no_number` (kept for 24 hours).
+    Returns `done`, `again` (it stood before: recorded, silent), `late` (the person has started again since it was
+    said: recorded, silent) or `no_number` (kept for 24 hours).
     """
     if conversation.person is None:
         stop = {
@@ -81,19 +88,57 @@ def opt_out(
             "signature": cause.signature,
             "received_at": cause.received_at.isoformat(),
             "provider_id": cause.provider_id,
+            "said_at": None if cause.said_at is None else cause.said_at.isoformat(),
         }
         conversations.keep_stop(book, conversation.id, stop, now=now)
         return "no_number"
-    person = conversation.person
-    people.lock(book, person)
+    holder_since = people.lock(book, conversation.person)
     coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
-    stands = _stands(consents.standing(book, person), coverage)
-    is_receipted = is_receipted and not stands
-    confirmed = _receipt(house, book, conversation, coverage, cause=cause, now=now) if is_receipted else None
+    return _take(
+        house,
+        book,
+        conversation,
+        conversation.person,
+        coverage,
+        scope=scope,
+        cause=cause,
+        holder_since=holder_since,
+        is_receipted=is_receipted,
+        now=now,
+    ).value
+
+
+def _take(
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    person: int,
+    coverage: Coverage,
+    *,
+    scope: Scope,
+    cause: Cause,
+    holder_since: datetime | None,
+    is_receipted: bool,
+    now: datetime,
+) -> End:
+    """Carry out what the state machine makes of a STOP; the caller holds the person."""
+    stop = Stop(coverage, said_at=min(cause.said_at or cause.received_at, now), taken_at=now)
+    until = stop.said_at + SKEW
+    state = State(
+        standing=tuple(consents.standing(book, person)),
+        answered=consents.answered(book, person, after=until) if may_be_late(stop) else {},
+        holder_since=holder_since,
+    )
+    change = after(state, stop)
+    consents.close_codes(book, person, until=until)
+    confirmed = None
+    if change.receipt is not None and is_receipted:
+        covered = replace(coverage, receipt=change.receipt)
+        confirmed = _receipt(house, book, conversation, covered, cause=cause, now=now)
     evidence = consents.record(
         book,
         consents.Act(
-            act="repeat" if stands else "stop",
+            act="stop" if change.end is End.DONE else "repeat",
             person=person,
             conversation=conversation.id,
             cause=cause.message,
@@ -104,7 +149,7 @@ def opt_out(
             matcher=MATCHER_VERSION,
             signature=cause.signature,
             text=cause.text,
-            clients=coverage.clients,
+            clients=() if change.end is End.LATE else coverage.clients,
             received_at=cause.received_at,
             effective_at=now,
             address=conversation.address,
@@ -112,11 +157,10 @@ def opt_out(
             confirmed=confirmed,
         ),
     )
-    if stands:
-        return "again"
-    consents.stop(book, person, coverage.clients, coverage.covers, evidence=evidence, now=now)
-    tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
-    return "done"
+    consents.stop(book, person, change.put, evidence=evidence)
+    if change.end is End.DONE:
+        tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
+    return change.end
 
 
 def carry_out_waiting(house: House, book: Book, conversation: Conversation, *, now: datetime) -> str | None:
@@ -133,6 +177,7 @@ def carry_out_waiting(house: House, book: Book, conversation: Conversation, *, n
         signature=stop.get("signature", "platform"),  # one kept before these were
         received_at=datetime.fromisoformat(stop["received_at"]) if "received_at" in stop else now,
         provider_id=stop.get("provider_id", ""),
+        said_at=datetime.fromisoformat(stop["said_at"]) if stop.get("said_at") else None,
     )
     return opt_out(
         house, book, conversation, scope=Scope(stop["scope"]), sender=stop["sender"], cause=cause, now=now
@@ -152,31 +197,18 @@ def take_provider_stop(
     person = conversation.person
     if person is None:
         return
-    people.lock(book, person)
-    coverage = coverage_of_sender(candidates, is_shared=len(candidates) > 1)
-    act = consents.Act(
-        act="stop",
-        person=person,
-        conversation=conversation.id,
-        cause=cause.message,
-        provider=conversation.address.provider,
-        scope=Scope.SENDER.value,
-        rule=cause.rule,
-        span=cause.span,
-        matcher=MATCHER_VERSION,
-        signature=cause.signature,
-        text=cause.text,
-        clients=coverage.clients,
-        received_at=cause.received_at,
-        effective_at=now,
-        address=conversation.address,
-        provider_id=cause.provider_id,
+    _take(
+        house,
+        book,
+        conversation,
+        person,
+        coverage_of_sender(candidates, is_shared=len(candidates) > 1),
+        scope=Scope.SENDER,
+        cause=cause,
+        holder_since=people.lock(book, person),
+        is_receipted=False,
+        now=now,
     )
-    if _stands(consents.standing(book, person), coverage):
-        return
-    evidence = consents.record(book, act)
-    consents.stop(book, person, coverage.clients, coverage.covers, evidence=evidence, now=now)
-    tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
 
 
 def holders_of(book: Book, sender: str, *, now: datetime) -> tuple[int, ...]:
@@ -210,22 +242,9 @@ def _coverage(
     )
     if not candidates:
         # Nobody holds this address (a chat, or the bot's own number): whoever wrote lately is meant.
-        recent = sent.newest_by_client(book, conversation.person, since=now - SHARED_LOOK_BACK, until=now)
-        candidates = tuple(Candidate(m.client, m.is_sensitive) for m in recent)
+        candidates = look_up_sender.wrote_lately(book, person=conversation.person, now=now)
         is_shared = len(candidates) > 1
     return coverage_of_sender(candidates, is_shared=is_shared)
-
-
-def _stands(standing: list[OptOut], coverage: Coverage) -> bool:
-    """Is everything covered by what holds already?"""
-    held = {o.client: o.covers for o in standing}
-    widest = held.get(EVERY_CLIENT)
-    if widest is Covers.ALL or (widest is not None and coverage.covers is Covers.MARKETING):
-        return True
-    return all(
-        held.get(c) is Covers.ALL or (held.get(c) is not None and coverage.covers is Covers.MARKETING)
-        for c in coverage.clients
-    )
 
 
 def _receipt(

@@ -288,7 +288,14 @@ def _note(book: Book, report: Report, now: datetime) -> None:
 def _cause(message: Inbound, number: int) -> Cause:
     signature = "swept" if message.is_late else SIGNATURES.get(message.provider, "unknown")
     return Cause(
-        number, message.text, "", (0, 0), signature, message.received_at, provider_id=message.provider_id
+        number,
+        message.text,
+        "",
+        (0, 0),
+        signature,
+        message.received_at,
+        provider_id=message.provider_id,
+        said_at=message.sent_at,
     )
 
 

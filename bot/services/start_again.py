@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.engine import RowMapping
 
-from bot.domain.consent import EVERY_CLIENT, OptOut
+from bot.domain.consent import EVERY_CLIENT, OptOut, Start, State, after
 from bot.domain.keywords import MATCHER_VERSION
 from bot.ledger import consents, people
 from bot.ledger.book import Book
@@ -43,6 +43,8 @@ def what_stands(book: Book, conversation: Conversation, *, now: datetime) -> lis
 
 def make_code(book: Book, conversation: Conversation, *, now: datetime) -> str | None:
     """A new two-digit code to send back. None: three were made today already."""
+    assert conversation.person is not None  # asked before
+    people.lock(book, conversation.person)  # a STOP under way is seen, or closes this code
     made = book.scalar(
         select(func.count())
         .select_from(codes)
@@ -85,8 +87,12 @@ def try_code(
     """Hold a code against the open one and lift the opt-outs if it is right.
 
     Returns `ok`, `wrong`, `locked` (no try left) or `expired` (none is open). The try is taken before the
-    comparison, in one statement, so that parallel guesses cannot share one.
+    comparison, in one statement, so that parallel guesses cannot share one. A STOP closes the codes made before
+    it (`domain.consent`), so a right one answers nothing that was said after the person asked for it.
     """
+    if conversation.person is None:
+        return "expired"
+    people.lock(book, conversation.person)
     row = _open(book, conversation, now=now)
     if row is None:
         return "expired"
@@ -102,15 +108,24 @@ def try_code(
     if True not in known:
         return "wrong" if row["tries_left"] > 1 else "locked"
     book.run(update(codes).where(codes.c.id == row["id"]).values(used_at=now, tries_left=0))
-    _lift(house, book, conversation, cause=cause, now=now)
+    _lift(house, book, conversation, row["made_at"], cause=cause, now=now)
     return "ok"
 
 
-def _lift(house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime) -> None:
+def _lift(
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    asked_at: datetime,
+    *,
+    cause: Cause,
+    now: datetime,
+) -> None:
     person = conversation.person
     assert person is not None  # a code belongs to a person
-    people.lock(book, person)
-    lifted = tuple(o.client for o in what_stands(book, conversation, now=now))
+    standing = what_stands(book, conversation, now=now)
+    state = State(tuple(standing), asked_at=asked_at, is_code_open=True)
+    lifted = after(state, Start(tuple(o.client for o in standing))).lifted
     evidence = consents.record(
         book,
         consents.Act(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from bot.domain.consent import Covers
+from bot.domain.consent import Covers, OptOut
 from bot.domain.messages import Address, Medium
 from bot.ledger import cases, consents, conversations, people, tables
 from bot.ledger.book import Ledger
@@ -100,7 +100,7 @@ def fill(ledger: Ledger, folder: Path, now: datetime) -> None:
             effective_at=now,
         )
         evidence = consents.record(book, act)
-        consents.stop(book, person, [0], Covers.ALL, evidence=evidence, now=now)
+        consents.stop(book, person, [OptOut(0, Covers.ALL, now)], evidence=evidence)
 
 
 def everything(ledger: Ledger) -> bytes:

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from bot.domain.clients import Entry
-from bot.domain.consent import EVERY_CLIENT, Covers
+from bot.domain.consent import EVERY_CLIENT, Covers, OptOut
 from bot.ledger import clients, consents, people, sent, tables, tokens
 from bot.ledger.book import Ledger
 from bot.ledger.consents import Act
@@ -62,7 +62,8 @@ class Api:
                 effective_at=self.clock.now,
             )
             evidence = consents.record(book, act)
-            consents.stop(book, person, whom, covers, evidence=evidence, now=self.clock.now)
+            put = [OptOut(client, covers, self.clock.now) for client in whom]
+            consents.stop(book, person, put, evidence=evidence)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from bot.domain.consent import EVERY_CLIENT, Covers
+from bot.domain.consent import EVERY_CLIENT, Covers, OptOut
 from bot.ledger import clients, consents, people, tokens
 from bot.ledger.book import Ledger
 from bot.ledger.tokens import Right
@@ -66,7 +66,7 @@ class Api:
         with self.world.house.ledger.write() as book:
             evidence = book.scalar(consents.opt_outs.select().with_only_columns(consents.opt_outs.c.evidence))
             for person in people.ensure_many(book, numbers).values():
-                consents.stop(book, person, [client], Covers.MARKETING, evidence=evidence, now=at)
+                consents.stop(book, person, [OptOut(client, Covers.MARKETING, at)], evidence=evidence)
         return numbers
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Table, func, insert, select
 
 from bot.domain.clients import Entry
-from bot.domain.consent import Covers
+from bot.domain.consent import Covers, OptOut
 from bot.domain.conversation import Asked
 from bot.domain.errors import BadInput
 from bot.domain.messages import Address, Medium
@@ -126,7 +126,7 @@ class House:
                 effective_at=self.ago(age),
             )
             evidence = consents.record(book, act)
-            consents.stop(book, person, [client], Covers.ALL, evidence=evidence, now=self.ago(age))
+            consents.stop(book, person, [OptOut(client, Covers.ALL, self.ago(age))], evidence=evidence)
             return evidence
 
     def case(
