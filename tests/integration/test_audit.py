@@ -345,7 +345,8 @@ def test_erasing_a_person_leaves_the_chain_whole_and_the_words_gone(sealed: Hous
     sealed.seal()
     assert sealed.finding() is None
     with sealed.ledger.read() as book:
-        shown = [evidence.opened(book, row) for row in book.rows(select(tables.evidence).order_by(tables.evidence.c.id))]
+        rows = book.rows(select(tables.evidence).order_by(tables.evidence.c.id))
+        shown = [evidence.opened(book, row) for row in rows]
     assert [o.text for o in shown] == [None] * 4
     # Only the STOP that stands still says whose it is.
     assert [o.subject is not None for o in shown] == [False, False, False, True]
