@@ -41,7 +41,7 @@ def joined(house: House, texts: Sequence[tuple[str, str]], medium: Medium) -> li
     prefix = f"{house.texts.provider.brand} bot: "
     parts: list[tuple[str, str]] = []
     for key, text in texts:
-        longer = f"{parts[-1][1]} {text}" if parts else ""
+        longer = f"{parts[-1][1]} {text[0].upper()}{text[1:]}" if parts else ""
         if parts and fits(longer, SMS_PARTS):
             parts[-1] = (parts[-1][0], longer)
         else:
