@@ -59,12 +59,12 @@ def _figures(made: BenchHouse, run: Run) -> list[Figure]:
         Figure(f"{name}: p50", percentile(result.latencies, 0.5), "ms"),
         Figure(f"{name}: p99", percentile(result.latencies, 0.99), "ms", aim=Aim(at_most=P99)),
         Figure(f"{name}: slowest", percentile(result.latencies, 1.0), "ms"),
-        Figure(f"{name}: refused", result.refused, aim=Aim(at_most=0)),
+        Figure(f"{name}: refused", result.refused, result.refusals, aim=Aim(at_most=0)),
         Figure(f"{name}: missing", missing, aim=Aim(at_most=0)),
         Figure(f"{name}: p99 of the generator's own lag", percentile(result.lags, 0.99), "ms"),
         Figure(f"{name}, worker sending: p50", percentile(beside.latencies, 0.5), "ms"),
         Figure(f"{name}, worker sending: p99", percentile(beside.latencies, 0.99), "ms"),
-        Figure(f"{name}, worker sending: refused", beside.refused, aim=Aim(at_most=0)),
+        Figure(f"{name}, worker sending: refused", beside.refused, beside.refusals, aim=Aim(at_most=0)),
     ]
 
 

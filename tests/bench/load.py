@@ -63,6 +63,12 @@ class Result:
         return sum(self.answers.values()) - self.taken
 
     @property
+    def refusals(self) -> str:
+        """What was answered instead of 200, or nothing."""
+        told = (f"{count} × {status or 'no answer'}" for status, count in self.answers.items() if status != 200)
+        return ", ".join(told)
+
+    @property
     def rate(self) -> float:
         return self.taken / self.seconds if self.seconds else 0.0
 
@@ -97,6 +103,10 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = b""
         self._answer: asyncio.Future[tuple[int, int]] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
@@ -150,11 +160,19 @@ class _Lines:
 
     async def ask(self, wire: bytes) -> tuple[int, int]:
         async with self._room:
-            line = self._idle.pop() if self._idle else await self.new()
+            line = self._kept() or await self.new()
             answer = await line.ask(wire)
             if answer[0]:
                 self._idle.append(line)
             return answer
+
+    def _kept(self) -> _Line | None:
+        """An idle connection that the server has not closed meanwhile, as it may after its keep-alive."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_open:
+                return line
+        return None
 
     async def new(self) -> _Line:
         _, line = await asyncio.get_running_loop().create_connection(_Line, "127.0.0.1", self._port)
