@@ -86,7 +86,9 @@ def contacts(book: Book, client: int) -> tuple[Contact, ...]:
 
 def save(book: Book, entry: Entry, *, now: datetime) -> Change:
     """Write an entry down: a new client, or the one of that `client_id` brought up to date."""
-    row = book.row(select(clients).where(clients.c.client_id == entry.client_id).with_for_update())
+    # key_share: a STOP that is told to this client refers to the row and must not wait for an import.
+    mine = select(clients).where(clients.c.client_id == entry.client_id).with_for_update(key_share=True)
+    row = book.row(mine)
     values = {name: getattr(entry, name) for name in _OPEN}
     sealed = {name: getattr(entry, name) for name in _SEALED}
     if row is None:

@@ -9,14 +9,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import RowMapping
 
 from bot.ledger.book import Book
 from bot.ledger.tables import cases, clients, notices
 
 _BODY = "notices.body"
-_OPEN = ("ready", "in_hand")
 _CHUNK = 5_000  #: rows named in one statement
 LEASE = timedelta(seconds=90)
 DIGEST_EVERY = timedelta(hours=24)
@@ -132,6 +142,7 @@ def claim_digest(book: Book, *, now: datetime) -> list[Notice]:
         select(other.c.id).where(
             other.c.client == notices.c.client,
             other.c.way == Way.DIGEST.value,
+            _is_open(other),
             or_(
                 and_(other.c.state == "ready", other.c.ready_at > now),
                 and_(other.c.state == "in_hand", other.c.lease_until >= now),
@@ -224,7 +235,12 @@ def counts(book: Book, client: int) -> list[Count]:
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(notices.c.state == "ready", and_(notices.c.state == "in_hand", notices.c.lease_until < now))
+    return and_(_is_open(notices), or_(notices.c.state == "ready", notices.c.lease_until < now))
+
+
+def _is_open(table: FromClause) -> ColumnElement[bool]:
+    """As `ix_notices_open` has it, values and all: SQLite sees through no parameter to a partial index."""
+    return table.c.state.in_([literal_column("'ready'"), literal_column("'in_hand'")])
 
 
 def _waits_for_another() -> ColumnElement[bool]:
@@ -235,7 +251,7 @@ def _waits_for_another() -> ColumnElement[bool]:
             earlier.c.client == notices.c.client,
             earlier.c.person == notices.c.person,
             earlier.c.sequence < notices.c.sequence,
-            earlier.c.state.in_(_OPEN),
+            _is_open(earlier),
             or_(earlier.c.way != Way.DIGEST.value, notices.c.event_type != EventType.RIGHTS.value),
         )
     )

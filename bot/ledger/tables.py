@@ -482,13 +482,11 @@ notices = Table(
     CheckConstraint("body_enc IS NOT NULL OR settled_at IS NOT NULL", name="body_until_settled"),
     Index(
         "ix_notices_open",
-        "client",
-        "person",
-        "sequence",
+        "id",
         sqlite_where=text("state IN ('ready', 'in_hand')"),
         postgresql_where=text("state IN ('ready', 'in_hand')"),
     ),
-    Index("ix_notices_state_ready_at", "state", "ready_at"),
+    Index("ix_notices_client_state", "client", "state"),
 )
 
 client_accounts = Table(

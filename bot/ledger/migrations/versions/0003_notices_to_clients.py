@@ -76,13 +76,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_notices_evidence"), ["evidence"], unique=False)
         batch_op.create_index(
             "ix_notices_open",
-            ["client", "person", "sequence"],
+            ["id"],
             unique=False,
             sqlite_where=sa.text("state IN ('ready', 'in_hand')"),
             postgresql_where=sa.text("state IN ('ready', 'in_hand')"),
         )
         batch_op.create_index(batch_op.f("ix_notices_person"), ["person"], unique=False)
-        batch_op.create_index("ix_notices_state_ready_at", ["state", "ready_at"], unique=False)
+        batch_op.create_index("ix_notices_client_state", ["client", "state"], unique=False)
 
     with op.batch_alter_table("forwards", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_forwards_state_ready_at"))
