@@ -2,7 +2,8 @@
 
 Version 1, which bot/check_bundle.py and docs/evidence.md repeat for third parties:
 
-- canonical row  JSON in ASCII, members sorted, no blanks, of {"kind", "row": {column: value}, "version"};
+- canonical row  JSON in ASCII, members sorted, no blanks, of {"kind", "row": {column: value}, "version"}, the
+                 version being that of the list of columns;
   bytes in hexadecimal, moments in UTC as 2026-11-20T12:00:00.000000Z, numbers and null as they are
 - digest         SHA-256(canonical row)
 - link           SHA-256(link before + digest + the row's moment, written as above); 32 zero bytes before the first

@@ -38,6 +38,8 @@ class Deed(StrEnum):
     TOKEN_MADE = "token_made"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
     SECRET_MADE = "secret_made"  # noqa: S105
+    ACCOUNT_KEPT = "account_kept"
+    ACCOUNT_FORGOTTEN = "account_forgotten"
     KEYS_ROTATED = "keys_rotated"
     ERASED = "erased"
     PURGED = "purged"
@@ -52,6 +54,10 @@ class Kind:
     at: str
     columns: Mapping[int, tuple[str, ...]]
 
+    @property
+    def newest(self) -> int:
+        return max(self.columns)
+
 
 KINDS: Mapping[str, Kind] = {
     "evidence": Kind(
@@ -60,8 +66,8 @@ KINDS: Mapping[str, Kind] = {
         {
             1: (
                 *("id", "act", "provider", "medium", "scope", "rule", "span_from", "span_to", "matcher"),
-                *("signature", "form", "text_digest", "subject_digest", "clients", "confirmed", "receipt"),
-                *("receipt_digest", "received_at", "effective_at"),
+                *("signature", "form", "text_digest", "subject_digest", "clients", "covers"),
+                *("confirmed", "receipt", "receipt_digest", "received_at", "effective_at"),
             )
         },
     ),
@@ -176,9 +182,10 @@ def seal_next(book: Book, *, limit: int) -> int:
     new: list[Seal] = []
     for kind, row in found[:limit]:
         at = row[KINDS[kind].at]
-        digest = chain.digest_of(kind, dict(row))
+        version = KINDS[kind].newest
+        digest = chain.digest_of(kind, dict(row), version=version)
         link = chain.link_after(link, digest, at)
-        new.append(Seal(start + len(new) + 1, kind, row["id"], chain.VERSION, at, digest, link))
+        new.append(Seal(start + len(new) + 1, kind, row["id"], version, at, digest, link))
     book.run(book.insert(seals), [_values(seal) for seal in new])
     for kind in KINDS:
         table = KINDS[kind].table
@@ -243,7 +250,7 @@ def certificates(book: Book) -> list[tuple[int, int, datetime]]:
 
 
 def _due_of(kind: str) -> Prepared:
-    table, columns = KINDS[kind].table, KINDS[kind].columns[chain.VERSION]
+    table, columns = KINDS[kind].table, KINDS[kind].columns[KINDS[kind].newest]
     query = (
         select(*(table.c[name] for name in columns))
         .where(table.c.seq.is_(None))

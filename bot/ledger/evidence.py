@@ -51,7 +51,7 @@ class Act:
 
     rule and span tell why the matcher decided so, `matcher` its version, `signature` how the hook was
     verified (`signed`, `secret`, `platform`, `swept`, `simulator`). address: whose it is and which of ours
-    was written to; provider_id: the provider's own id of the message.
+    was written to; provider_id: the provider's own id of the message. covers: which classes a STOP stopped.
     """
 
     act: str
@@ -71,6 +71,7 @@ class Act:
     address: Address | None = None
     provider_id: str = field(default="", repr=False)
     confirmed: Confirmed | None = None
+    covers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ _RECORD = Prepared(
         "subject_digest",
         "subject_enc",
     ),
-    *("clients", "confirmed", "receipt", "receipt_digest", "received_at", "effective_at"),
+    *("clients", "covers", "confirmed", "receipt", "receipt_digest", "received_at", "effective_at"),
 )
 _PROVIDER_ID = Prepared(lambda _: select(inbox.c.provider_id).where(inbox.c.id == bindparam("message")))
 
@@ -138,6 +139,7 @@ def record(book: Book, act: Act) -> int:
         subject_digest=chain.commitment(salt, subject),
         subject_enc=book.keys.seal_json(_SUBJECT, {"salt": salt.hex(), "subject": subject}),
         clients=",".join(map(str, act.clients)),
+        covers=act.covers,
         confirmed=f"{told.key}/{told.language}" if told else "",
         receipt=told.receipt if told else None,
         receipt_digest=hashlib.sha256(told.text.encode()).digest() if told else None,

@@ -354,6 +354,7 @@ evidence = Table(
     Column("receipt", Id, comment="outbox.id of the confirmation; stays when that row goes"),
     Column("receipt_digest", LargeBinary(32), comment="SHA-256 of its text, which names no person"),
     _seq(),
+    Column("covers", String(10), nullable=False, server_default="", comment="which classes it stopped"),
     _one_of("act", "stop", "start", "repeat", "platform_stop", "platform_start"),
     Index("ix_evidence_person", "person"),
     _unsealed("evidence"),

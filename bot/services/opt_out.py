@@ -155,6 +155,7 @@ def _take(
             address=conversation.address,
             provider_id=cause.provider_id,
             confirmed=confirmed,
+            covers=coverage.covers.value,
         ),
     )
     consents.stop(book, person, change.put, evidence=evidence)

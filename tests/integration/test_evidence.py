@@ -46,6 +46,7 @@ def test_evidence_says_who_when_where_how_and_what_was_confirmed(house: House) -
     assert (row["received_at"], row["effective_at"]) == (received, house.clock.now)
     assert (row["medium"], row["provider"], row["signature"]) == ("sms", "simulator", "simulator")
     assert (row["matcher"], row["clients"], row["act"]) == (MATCHER_VERSION, str(client), "stop")
+    assert (row["scope"], row["covers"]) == ("sender", "marketing")
     assert row["rule"]
     assert (row["span_from"], row["span_to"]) != (0, 0)
     assert row["receipt"] == out["id"]
