@@ -44,9 +44,10 @@ def measure(run: Run) -> Measurement:
 def _figures(made: BenchHouse, run: Run) -> list[Figure]:
     name = made.database
     with serving(made) as server:
-        closed_load(
-            server.port, stops(made, made.written_to(WARM_UP), server.port), connections=8, seconds=run.seconds
-        )
+        warm_up = stops(made, made.written_to(WARM_UP), server.port)
+        warm = closed_load(server.port, warm_up, connections=8, seconds=run.seconds)
+        if warm.refused:  # not load, but a fault: say so instead of measuring how fast it is
+            raise RuntimeError(f"{name} refuses even the first STOPs: {warm.refusals}")
         before = _kept(made)
         people = made.written_to(round(RATE * run.seconds))
         result = open_load(server.port, stops(made, people, server.port), rate=RATE)
