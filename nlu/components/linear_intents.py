@@ -7,6 +7,8 @@ A model is two plain files, arrays and a word list, so that loading one never un
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -80,13 +82,16 @@ class LinearIntents(GraphComponent):
         rows = self._learn_features(texts)
         unseen = np.zeros((len(texts), len(self._labels)))
         folds = StratifiedKFold(self._config["folds"], shuffle=True, random_state=self._config["seed"])
-        for learned, held_back in folds.split(rows, target):
-            unseen[held_back] = self._separators(rows[learned], target[learned]).decision_function(
-                rows[held_back]
-            )
+        split = list(folds.split(rows, target))
+        # liblinear works outside the interpreter's lock, so the folds and the whole are learned side by side.
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            whole = pool.submit(self._separators, rows, target)
+            parts = [pool.submit(self._separators, rows[learned], target[learned]) for learned, _ in split]
+        for part, (_, held_back) in zip(parts, split, strict=True):
+            unseen[held_back] = part.result().decision_function(rows[held_back])
         scale, shift = _calibration(unseen, target)
 
-        separators = self._separators(rows, target)
+        separators = whole.result()
         # The calibration is linear in the scores, so it is folded into the weights: reading is one product.
         self._weights = np.ascontiguousarray((scale * separators.coef_).T, dtype=np.float32)
         self._bias = (scale * separators.intercept_ + shift).astype(np.float32)
@@ -141,20 +146,19 @@ class LinearIntents(GraphComponent):
             )
 
     def _learn_features(self, texts: list[str]) -> sparse.csr_matrix:
+        blocks = []
         for view, analyzer in VIEWS.items():
             counter = CountVectorizer(analyzer=analyzer, min_df=self._config["at_least"], dtype=np.float32)
-            self._vectorizers[view] = counter.fit(texts)
-        seen_in = np.concatenate(
-            [
-                np.asarray((counter.transform(texts) > 0).sum(axis=0)).ravel()
-                for counter in self._vectorizers.values()
-            ]
-        )
+            blocks.append(counter.fit_transform(texts))
+            self._vectorizers[view] = counter
+        seen_in = np.concatenate([np.asarray((block > 0).sum(axis=0)).ravel() for block in blocks])
         self._idf = (np.log((1 + len(texts)) / (1 + seen_in)) + 1).astype(np.float32)
-        return self._features(texts)
+        return self._weighted(blocks)
 
     def _features(self, texts: list[str]) -> sparse.csr_matrix:
-        blocks = [counter.transform(texts) for counter in self._vectorizers.values()]
+        return self._weighted([counter.transform(texts) for counter in self._vectorizers.values()])
+
+    def _weighted(self, blocks: list[sparse.csr_matrix]) -> sparse.csr_matrix:
         start = 0
         for block in blocks:
             end = start + block.shape[1]
