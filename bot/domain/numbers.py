@@ -91,14 +91,19 @@ def masked(e164: str) -> str:
     return f"+{number.country_code} {HIDDEN} {e164[-3:]}"
 
 
+_WHATSAPP_NUMBER = "whatsapp:+"  #: as Twilio writes it, https://www.twilio.com/docs/whatsapp/api
+
+
 def sender_key(sender: str) -> str:
     """Return the one spelling under which a sender name or number is kept and found.
 
     Case, accents, blanks, punctuation and letters of another alphabet that look the same make no difference:
     "Pani Sukienka", "PANI-SUKIENKA" and one with a Cyrillic "а" are one key. 0 and O stay different, for
-    names like that are registered to different clients. A number becomes E.164, a short code its digits.
-    Empty if nothing of it is a letter or a digit.
+    names like that are registered to different clients. A number becomes E.164, a short code its digits; a
+    WhatsApp address is its number, under which the registry has it. Empty if nothing of it is a letter or a digit.
     """
+    if sender.startswith(_WHATSAPP_NUMBER):
+        sender = sender.removeprefix(_WHATSAPP_NUMBER[:-1])
     letters = "".join(piece for piece in map(fold_character, sender) if piece.isalnum())
     if letters.isascii() and letters.isdigit():
         return _number_key(letters, has_country_code="+" in sender)
