@@ -6,8 +6,10 @@ Asks neither the model nor a provider: invariant 3. What is covered and what cha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.domain.consent import (
     SKEW,
@@ -35,6 +37,8 @@ RECEIPT_LASTS = timedelta(hours=24)
 RECEIPT_LASTS_US = timedelta(
     minutes=5
 )  #: 47 CFR 64.1200(a)(12): a confirmation later than that needs consent
+
+MOST_WAITING = 10  #: STOPs of one chat that are kept until its number is known; the newest
 
 SIGNATURES = {"twilio": "signed", "smsapi": "secret", "telegram": "secret", "simulator": "simulator"}
 """How each provider's word was vouched for; stands in the evidence."""
@@ -82,6 +86,7 @@ def opt_out(
         stop = {
             "scope": scope.value,
             "sender": sender,
+            "client": client,
             "text": cause.text,
             "rule": cause.rule,
             "span": cause.span,
@@ -90,7 +95,10 @@ def opt_out(
             "provider_id": cause.provider_id,
             "said_at": None if cause.said_at is None else cause.said_at.isoformat(),
         }
-        conversations.keep_stop(book, conversation.id, stop, now=now)
+        others = [
+            s for s in _waiting(conversation, now) if (s["scope"], s["sender"]) != (scope.value, sender)
+        ]
+        conversations.keep_stop(book, conversation.id, {"stops": [*others, stop][-MOST_WAITING:]}, now=now)
         return "no_number"
     holder_since = people.lock(book, conversation.person)
     coverage = _coverage(house, book, conversation, scope=scope, sender=sender, client=client, now=now)
@@ -102,6 +110,7 @@ def opt_out(
         coverage,
         scope=scope,
         cause=cause,
+        provider=conversation.address.provider,
         holder_since=holder_since,
         is_receipted=is_receipted,
         now=now,
@@ -111,17 +120,21 @@ def opt_out(
 def _take(
     house: House,
     book: Book,
-    conversation: Conversation,
+    conversation: Conversation | None,
     person: int,
     coverage: Coverage,
     *,
     scope: Scope,
     cause: Cause,
+    provider: str,
     holder_since: datetime | None,
     is_receipted: bool,
     now: datetime,
 ) -> End:
-    """Carry out what the state machine makes of a STOP; the caller holds the person."""
+    """Carry out what the state machine makes of a STOP; the caller holds the person.
+
+    conversation: where it was said; None: not to us, and then nobody is told.
+    """
     stop = Stop(coverage, said_at=min(cause.said_at or cause.received_at, now), taken_at=now)
     until = stop.said_at + SKEW
     state = State(
@@ -132,7 +145,7 @@ def _take(
     change = after(state, stop)
     consents.close_codes(book, person, until=until)
     confirmed = None
-    if change.receipt is not None and is_receipted:
+    if change.receipt is not None and is_receipted and conversation is not None:
         covered = replace(coverage, receipt=change.receipt)
         confirmed = _receipt(house, book, conversation, covered, cause=cause, now=now)
     evidence = consents.record(
@@ -140,9 +153,9 @@ def _take(
         consents.Act(
             act="stop" if change.end is End.DONE else "repeat",
             person=person,
-            conversation=conversation.id,
+            conversation=conversation.id if conversation else None,
             cause=cause.message,
-            provider=conversation.address.provider,
+            provider=provider,
             scope=scope.value,
             rule=cause.rule,
             span=cause.span,
@@ -152,7 +165,7 @@ def _take(
             clients=() if change.end is End.LATE else coverage.clients,
             received_at=cause.received_at,
             effective_at=now,
-            address=conversation.address,
+            address=conversation.address if conversation else None,
             provider_id=cause.provider_id,
             confirmed=confirmed,
             covers=coverage.covers.value,
@@ -165,51 +178,120 @@ def _take(
 
 
 def carry_out_waiting(house: House, book: Book, conversation: Conversation, *, now: datetime) -> str | None:
-    """The number is known now: carry out the STOP that waited for it. None if none waited."""
-    stop = conversations.live_stop(conversation, now)
-    if stop is None:
+    """The number is known now: carry out the STOPs that waited for it. None if none waited.
+
+    Returns `done` if any stopped something, else how the last one ended.
+    """
+    stops = _waiting(conversation, now)
+    if not stops:
         return None
     conversations.drop_stop(book, conversation.id)
+    ends = [_carry_out(house, book, conversation, stop, now=now) for stop in stops]
+    return "done" if "done" in ends else ends[-1]
+
+
+def _waiting(conversation: Conversation, now: datetime) -> list[dict[str, Any]]:
+    """The STOPs of a chat that wait for its number, the oldest first: each may mean somebody else."""
+    kept = conversations.live_stop(conversation, now)
+    if kept is None:
+        return []
+    stops: list[dict[str, Any]] = kept.get("stops", [kept])  # one kept before there could be several
+    return [s for s in stops if now - _received_at(s, now) < conversations.STOP_WAITS]
+
+
+def _received_at(stop: Mapping[str, Any], now: datetime) -> datetime:
+    return datetime.fromisoformat(stop["received_at"]) if "received_at" in stop else now
+
+
+def _carry_out(
+    house: House, book: Book, conversation: Conversation, stop: Mapping[str, Any], *, now: datetime
+) -> str:
     cause = Cause(
         message=None,
         text=stop["text"],
         rule=stop["rule"],
         span=tuple(stop["span"]),
         signature=stop.get("signature", "platform"),  # one kept before these were
-        received_at=datetime.fromisoformat(stop["received_at"]) if "received_at" in stop else now,
+        received_at=_received_at(stop, now),
         provider_id=stop.get("provider_id", ""),
         said_at=datetime.fromisoformat(stop["said_at"]) if stop.get("said_at") else None,
     )
     return opt_out(
-        house, book, conversation, scope=Scope(stop["scope"]), sender=stop["sender"], cause=cause, now=now
+        house,
+        book,
+        conversation,
+        scope=Scope(stop["scope"]),
+        sender=stop["sender"],
+        client=stop.get("client"),
+        cause=cause,
+        now=now,
     )
 
 
 def take_provider_stop(
-    house: House,
-    book: Book,
-    conversation: Conversation,
-    candidates: tuple[Candidate, ...],
-    *,
-    cause: Cause,
-    now: datetime,
+    house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime
 ) -> None:
     """The provider took an opt-out and has confirmed it itself: record and honour it, without a text of ours."""
     person = conversation.person
     if person is None:
         return
+    holder_since = people.lock(book, person)
+    coverage = _coverage(house, book, conversation, scope=Scope.SENDER, sender=None, client=None, now=now)
     _take(
         house,
         book,
         conversation,
         person,
-        coverage_of_sender(candidates, is_shared=len(candidates) > 1),
+        coverage,
         scope=Scope.SENDER,
         cause=cause,
-        holder_since=people.lock(book, person),
+        provider=conversation.address.provider,
+        holder_since=holder_since,
         is_receipted=False,
         now=now,
     )
+
+
+def take_listed_stop(
+    house: House,
+    book: Book,
+    person: int,
+    client: int,
+    *,
+    provider: str,
+    provider_id: str,
+    said_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """Somebody opted out of one client on its provider's own page. The caller holds the person.
+
+    provider_id: of the entry in the provider's list. said_at: when, by the provider's clock. Returns whether it is
+    news; if not, it is recorded all the same.
+    """
+    cause = Cause(
+        message=None,
+        text="",
+        rule="provider:opt_outs",
+        span=(0, 0),
+        signature="platform",
+        received_at=now,
+        provider_id=provider_id,
+        said_at=said_at,
+    )
+    end = _take(
+        house,
+        book,
+        None,
+        person,
+        coverage_of_sender([Candidate(client)], is_shared=False),
+        scope=Scope.SENDER,
+        cause=cause,
+        provider=provider,
+        holder_since=people.holder_since(book, person),
+        is_receipted=False,
+        now=now,
+    )
+    return end is End.DONE
 
 
 def holders_of(book: Book, sender: str, *, now: datetime) -> tuple[int, ...]:
