@@ -30,7 +30,7 @@ def request(turn: Turn, reads: Reads) -> Outcome:
     client = turn.wish.slots.get("client") or _sender_of_late(turn, reads)
     stop = _stop(turn, topic, client)
     if account is not None and client is None:
-        return _direct_client(turn, topic)
+        return _direct_client(turn, topic, stop)
     if client is not None and account is None:
         return _end_user(turn, reads, topic, client, stop)
     filed = Do(
@@ -38,7 +38,7 @@ def request(turn: Turn, reads: Reads) -> Outcome:
         {"topic": topic, "is_ours": True, "state": "open"},
         {"done": "rights.filed", "merged": "rights.merged"},
     )
-    return Outcome(do=(*stop, filed), say=_kept(topic, stop), ask=_who_are_you(turn, topic, client))
+    return Outcome(do=(*stop, filed), say=_kept(turn, topic, stop), ask=_who_are_you(turn, topic, client))
 
 
 def menu(turn: Turn, reads: Reads) -> Outcome:
@@ -118,15 +118,16 @@ def _sender_of_late(turn: Turn, reads: Reads) -> int | None:
 
 def _stop(turn: Turn, topic: str, client: int | None) -> tuple[Do, ...]:
     is_sure = turn.wish.by != "model" or turn.wish.confidence >= STOP_FROM
-    if topic not in STOPS_TOO or not is_sure or turn.person is None:
+    if topic not in STOPS_TOO or not is_sure:
         return ()
     arguments: dict[str, Any] = {} if client is None else {"client": client}
     return (Do("opt_out", arguments, {"done": "", "again": "", "late": "", "no_number": ""}),)
 
 
-def _kept(topic: str, stop: tuple[Do, ...]) -> tuple[Say, ...]:
+def _kept(turn: Turn, topic: str, stop: tuple[Do, ...]) -> tuple[Say, ...]:
     """An erasure that left nothing could not keep messages away, so the opt-out stays, and we say so."""
-    return (Say("rights.keeps_stop"),) if topic == "rights_erasure" and stop else ()
+    is_kept = topic == "rights_erasure" and stop and turn.person is not None
+    return (Say("rights.keeps_stop"),) if is_kept else ()
 
 
 def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do, ...]) -> Outcome:
@@ -144,14 +145,16 @@ def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do,
         ask = asking.choose(turn, "rights.whom_sensitive", options[0], options[2])
     else:
         ask = asking.choose(turn, "rights.whom", *options, client=card.public_name)
-    return Outcome(do=(*stop, filed), say=_kept(topic, stop), ask=ask, memory={"client": client})
+    return Outcome(do=(*stop, filed), say=_kept(turn, topic, stop), ask=ask, memory={"client": client})
 
 
-def _direct_client(turn: Turn, topic: str) -> Outcome:
+def _direct_client(turn: Turn, topic: str, stop: tuple[Do, ...] = ()) -> Outcome:
     """Support has it, with a due date; the account is checked by a human or a code to its contact."""
     case = {"topic": topic, "audience": "direct_client", "is_ours": True}
     replies = {"done": "rights.client", "merged": "rights.merged"}
-    return Outcome(do=(Do("open_case", case, replies), Do("hand_over", {}, {"done": "", "already": ""})))
+    filed = Do("open_case", case, replies)
+    handed = Do("hand_over", {}, {"done": "", "already": ""})
+    return Outcome(do=(*stop, filed, handed), say=_kept(turn, topic, stop))
 
 
 def _who_are_you(turn: Turn, topic: str, client: int | None) -> Asked:
