@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, union
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.consent import EVERY_CLIENT, Covers
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.people import NUMBER
 from bot.ledger.tables import evidence, notices, opt_outs, people, sent
 
@@ -48,15 +48,27 @@ class Listed:
 _COLUMNS = tuple(opt_outs.c[name] for name in Row.__slots__)
 
 
+_AROUND = Prepared(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            opt_outs.c.person == bindparam("of"),
+            or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.lifted_by == bindparam("act")),
+        )
+        .order_by(opt_outs.c.id)
+    )
+)
+
+
 def around(book: Book, person: int, *, act: int) -> list[Row]:
     """The opt-outs of a person that hold, and those that this act (a row id of evidence) lifted."""
-    is_near = or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.lifted_by == act)
-    return _rows(book, and_(opt_outs.c.person == person, is_near))
+    return [_row(row) for row in book.rows(_AROUND, of=person, act=act)]
 
 
 def of_person(book: Book, person: int) -> list[Row]:
     """Every opt-out of a person that is still known, lifted ones too, the oldest first."""
-    return _rows(book, opt_outs.c.person == person)
+    query = select(*_COLUMNS).where(opt_outs.c.person == person).order_by(opt_outs.c.id)
+    return [_row(row) for row in book.rows(query)]
 
 
 def concerned(book: Book, person: int, *, sent_since: datetime) -> list[int]:
@@ -141,11 +153,6 @@ def _has_changed(since: datetime) -> ColumnElement[bool]:
         evidence.c.id == opt_outs.c.evidence, evidence.c.effective_at >= since
     )
     return or_(opt_outs.c.since >= since, opt_outs.c.lifted_at >= since, exists(widened))
-
-
-def _rows(book: Book, which: ColumnElement[bool]) -> list[Row]:
-    query = select(*_COLUMNS).where(which).order_by(opt_outs.c.id)
-    return [_row(row) for row in book.rows(query)]
 
 
 def _row(row: RowMapping) -> Row:

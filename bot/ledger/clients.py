@@ -150,7 +150,7 @@ class Webhook:
 
 def webhook(book: Book, client: int) -> Webhook:
     """How a client's webhook does. Raises NotKnown."""
-    row = book.row(select(clients).where(clients.c.id == client))
+    row = book.row(_CARD, client=client)
     if row is None:
         raise NotKnown("client")
     return Webhook(

@@ -34,8 +34,6 @@ def tell(book: Book, person: int, *, act: int, ways: Ways | None, now: datetime)
     act: the row id of its evidence. The caller holds the person (`people.lock`) and has written the act's
     effect down. A client that cannot be told learns by the gate, and no fault of its row keeps a STOP out.
     """
-    if not any((ways or {}).values()):
-        return 0
     rows = client_opt_outs.around(book, person, act=act)
     changed = {r.client for r in rows if act in (r.evidence, r.lifted_by)}
     if EVERY_CLIENT in changed:
