@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -76,7 +76,6 @@ KINDS: Mapping[str, Kind] = {
 }
 
 _ACT = Prepared(lambda insert: insert(acts), "act", "staff", "conversation", "detail", "at")
-_TELL = Prepared(lambda insert: insert(tellings), "evidence", "client", "event", "status", "at")
 
 
 def act(
@@ -98,13 +97,24 @@ def act(
     book.run(_ACT, values)
 
 
-def tell(book: Book, evidence: int, *, client: int, event: str, status: str, at: datetime) -> None:
-    """Write down what a client was told of an opt-out: a row for each attempt, never changed afterwards.
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One attempt to tell a client of an opt-out.
 
     evidence, client: row ids. event: the webhook-id, the same over every attempt. status: how this attempt
-    ended, such as `delivered`, `mailed`, `failed`, `gone`, `given_up` (20 characters at most).
+    ended, such as `delivered`, `mailed`, `failed`, `moved` (to another way), `given_up`; 20 characters at most.
     """
-    book.run(_TELL, {"evidence": evidence, "client": client, "event": event, "status": status, "at": at})
+
+    evidence: int
+    client: int
+    event: str
+    status: str
+
+
+def tell(book: Book, attempts: Sequence[Telling], *, at: datetime) -> None:
+    """Write down what clients were told, a row for each attempt that is never changed afterwards."""
+    if attempts:
+        book.run(book.insert(tellings), [{**asdict(attempt), "at": at} for attempt in attempts])
 
 
 def told(book: Book, evidence: Iterable[int]) -> list[int]:

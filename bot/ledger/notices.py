@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import RowMapping
 
+from bot.ledger import audit
+from bot.ledger.audit import Telling
 from bot.ledger.book import Book
 from bot.ledger.tables import cases, clients, notices
 
@@ -173,6 +175,10 @@ def claim_digest(book: Book, *, now: datetime) -> list[Notice]:
     return _take(book, query, now=now)
 
 
+_ENDED = {"ready": "failed", "failed": "given_up"}  #: what stands in the evidence of an attempt
+_TOLD = (notices.c.evidence, notices.c.client, notices.c.event, notices.c.way)
+
+
 def settle(
     book: Book,
     held: Sequence[Notice],
@@ -183,11 +189,12 @@ def settle(
     ready_at: datetime | None = None,
     way: Way | None = None,
 ) -> None:
-    """Write down how it ended; only whoever holds the lease can.
+    """Write down how it ended; only whoever holds the lease can. Of an opt-out it is evidence, too.
 
     state: sent or failed end it, ready comes back at `ready_at`. way: the other way it goes from now on,
     with its tries counted anew.
     """
+    is_sent, ended = state == "sent", "moved" if way is not None else _ENDED.get(state, state)
     values: dict[str, Any] = {"state": state, "code": code[:40], "lease": None, "lease_until": None}
     values |= {"settled_at": now} if ready_at is None else {"ready_at": ready_at}
     if way is not None:
@@ -195,7 +202,17 @@ def settle(
     for start in range(0, len(held), _CHUNK):
         part = held[start : start + _CHUNK]
         mine = and_(notices.c.id.in_([n.id for n in part]), notices.c.lease.in_({n.lease for n in part}))
-        book.run(update(notices).where(mine).values(values))
+        settled = book.run(update(notices).where(mine).values(values).returning(*_TOLD)).all()
+        attempts = [
+            Telling(row.evidence, row.client, row.event, _delivered(row.way) if is_sent else ended)
+            for row in settled
+            if row.evidence is not None
+        ]
+        audit.tell(book, attempts, at=now)
+
+
+def _delivered(way: str) -> str:
+    return "delivered" if way == Way.WEBHOOK.value else "mailed"
 
 
 def take_waiting(book: Book, client: int, way: Way, *, now: datetime) -> list[Notice]:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.ledger import clients, tables
-from bot.ledger.audit import tell
+from bot.ledger.audit import Telling, tell
 from bot.ledger.book import Ledger
 from tests.audit_house import House
 from tests.conftest import Clock
@@ -31,7 +31,7 @@ def sealed(house: House) -> House:
     with house.ledger.write() as book:
         stop = book.scalar(select(func.min(tables.evidence.c.id)))
         client = clients.ids(book, ["shop"])["shop"]
-        tell(book, stop, client=client, event="evt_1", status="delivered", at=house.clock.now)
+        tell(book, [Telling(stop, client, "evt_1", "delivered")], at=house.clock.now)
     house.seal()
     (asked,) = house.world.says("START")
     code = next(word.strip(".,") for word in asked.split() if word.strip(".,").isdigit())

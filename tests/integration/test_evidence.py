@@ -13,7 +13,7 @@ from bot.domain import chain
 from bot.domain.conversation import Owner
 from bot.domain.keywords import MATCHER_VERSION
 from bot.domain.messages import Medium
-from bot.ledger import clients, conversations, evidence, tables, tokens
+from bot.ledger import clients, conversations, evidence, notices, tables, tokens
 from bot.services import escalate, sign_in
 from bot.services.erase import erase
 from tests.audit_house import House
@@ -101,6 +101,27 @@ def test_a_stop_is_written_with_its_evidence_and_receipt_or_not_at_all(house: Ho
         event.remove(house.ledger.engine, "before_cursor_execute", count)
     assert dies_at > 6
     assert [house.count(t) for t in (tables.evidence, tables.opt_outs, tables.outbox)] == [1, 1, 1]
+
+
+def test_what_a_client_was_told_and_when_stands_beside_the_evidence(house: House) -> None:
+    house.world.sent("shop", SHOP_NUMBER)
+    house.world.says("STOP")
+    said_at = []
+    for state, ready_at in (("ready", house.clock.now), ("sent", None)):
+        said_at.append(house.clock.move(timedelta(minutes=5)))
+        with house.ledger.write() as book:
+            held = notices.claim_digest(book, now=house.clock.now)
+            assert len(held) == 1
+            notices.settle(book, held, state, now=house.clock.now, ready_at=ready_at)
+    (stop,) = house.rows(tables.evidence)
+    tellings = house.rows(tables.tellings)
+    assert [(t["evidence"], t["status"], t["at"]) for t in tellings] == [
+        (stop["id"], "failed", said_at[0]),
+        (stop["id"], "mailed", said_at[1]),
+    ]
+    assert tellings[0]["event"] == tellings[1]["event"]
+    assert house.seal() == 3
+    assert house.finding() is None
 
 
 # --- acts --------------------------------------------------------------------------------------------
