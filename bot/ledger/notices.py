@@ -14,6 +14,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -25,7 +26,7 @@ from sqlalchemy.engine import RowMapping
 
 from bot.ledger import audit
 from bot.ledger.audit import Telling
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.tables import cases, clients, notices
 
 _BODY = "notices.body"
@@ -80,33 +81,40 @@ class Notice:
     lease: str
 
 
+_NEWEST = Prepared(
+    lambda _: select(func.max(notices.c.sequence)).where(
+        notices.c.client == bindparam("of_client"), notices.c.person == bindparam("of_person")
+    )
+)
+_PUT = Prepared(
+    lambda insert: insert(notices),
+    *("event", "event_type", "client", "person", "sequence", "case_id", "evidence", "way", "body_enc"),
+    *("state", "ready_at", "created_at"),
+)
+
+
 def put(book: Book, draft: Draft, *, now: datetime) -> str:
     """Write a notice down after all others of its person, and return its webhook-id.
 
     Whoever calls holds the person (`people.lock`): two places in the order would collide otherwise.
     """
-    newest = book.scalar(
-        select(func.max(notices.c.sequence)).where(
-            notices.c.client == draft.client, notices.c.person == draft.person
-        )
-    )
+    newest = book.scalar(_NEWEST, of_client=draft.client, of_person=draft.person)
     event = f"msg_{secrets.token_hex(12)}"
-    book.run(
-        book.insert(notices).values(
-            event=event,
-            event_type=draft.event_type.value,
-            client=draft.client,
-            person=draft.person,
-            sequence=(newest or 0) + 1,
-            case_id=draft.case,
-            evidence=draft.evidence,
-            way=draft.way.value,
-            body_enc=book.keys.seal_json(_BODY, draft.body),
-            state="ready",
-            ready_at=now,
-            created_at=now,
-        )
-    )
+    values = {
+        "event": event,
+        "event_type": draft.event_type.value,
+        "client": draft.client,
+        "person": draft.person,
+        "sequence": (newest or 0) + 1,
+        "case_id": draft.case,
+        "evidence": draft.evidence,
+        "way": draft.way.value,
+        "body_enc": book.keys.seal_json(_BODY, draft.body),
+        "state": "ready",
+        "ready_at": now,
+        "created_at": now,
+    }
+    book.run(_PUT, values)
     return event
 
 
