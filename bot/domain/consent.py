@@ -111,6 +111,14 @@ def gate(standing: Iterable[OptOut], client: int, message_class: MessageClass) -
     return Answer(False, min(denied)) if denied else Answer(True)
 
 
+def may_write_first(standing: Iterable[OptOut]) -> bool:
+    """May we ourselves write to this person unasked (a reminder, a digest, an agent who begins)?
+
+    Not as long as any opt-out holds: whoever stopped one client through us did not mean to hear more of us.
+    """
+    return not any(True for _ in standing)
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What is known of one number.

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.domain.channel import Channel
-from bot.domain.consent import EVERY_CLIENT, MessageClass, gate
+from bot.domain.consent import may_write_first
 from bot.domain.conversation import Owner
 from bot.domain.errors import SendFailed
 from bot.domain.messages import Delivery, Outgoing, Taken
@@ -90,8 +90,7 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
     if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
         return "human owns"
     if row.kind == "unprompted" and conversation.person is not None:
-        standing = consents.standing(book, conversation.person)
-        if not gate(standing, EVERY_CLIENT, MessageClass.UNCLASSIFIED).is_allowed:
+        if not may_write_first(consents.standing(book, conversation.person)):
             return "opted out"
     return None
 
