@@ -201,6 +201,28 @@ _OLDEST_OUT = Prepared(
         .with_for_update(skip_locked=True)
     )
 )
+_DUE_IN = Prepared(
+    lambda _: (
+        select(inbox.c.id)
+        .where(
+            inbox.c.state == "new",
+            inbox.c.ready_at <= bindparam("now"),
+            or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < bindparam("now")),
+        )
+        .limit(1)
+    )
+)
+_DUE_OUT = Prepared(
+    lambda _: (
+        select(outbox.c.id)
+        .where(
+            outbox.c.state.in_(_OPEN),
+            outbox.c.ready_at <= bindparam("now"),
+            or_(outbox.c.state != "in_hand", outbox.c.lease_until < bindparam("now")),
+        )
+        .limit(1)
+    )
+)
 _LEASE_OUT = Prepared(
     lambda _: (
         update(outbox)
@@ -428,7 +450,7 @@ def report(book: Book, outbox_id: int | None, provider_id: str, delivery: Delive
     """Note a delivery report if it is news. The row's id, or None if no row of ours is meant."""
     if outbox_id is not None and outbox_id > LAST_ID:
         return None
-    mine = outbox.c.id == outbox_id if outbox_id is not None else outbox.c.provider_id == provider_id
+    mine = _meant(outbox_id, provider_id)
     row = book.row(select(outbox.c.id, outbox.c.delivery, outbox.c.state).where(mine).with_for_update())
     if row is None:
         return None
@@ -445,9 +467,16 @@ def _rank(row: RowMapping) -> int:
     return Delivery(row["delivery"]).rank if row["delivery"] else Delivery.UNKNOWN.rank
 
 
-def conversation_of(book: Book, outbox_id: int) -> int:
-    number: int = book.scalar(select(outbox.c.conversation).where(outbox.c.id == outbox_id))
+def conversation_of(book: Book, outbox_id: int | None, provider_id: str = "") -> int | None:
+    """The conversation of a row that a report means, by our id or by the provider's; None: it means none."""
+    if outbox_id is not None and outbox_id > LAST_ID:
+        return None
+    number: int | None = book.scalar(select(outbox.c.conversation).where(_meant(outbox_id, provider_id)))
     return number
+
+
+def _meant(outbox_id: int | None, provider_id: str) -> ColumnElement[bool]:
+    return outbox.c.id == outbox_id if outbox_id is not None else outbox.c.provider_id == provider_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +493,16 @@ def answers_given(book: Book, conversation: int, *, window: datetime, day: datet
     row = book.row(_GIVEN, conversation=conversation, window=window, day=day)
     assert row is not None  # an aggregate always has its row
     return Given(row["not_understood"], row["understood"], row["understood_today"])
+
+
+def has_inbox(book: Book, *, now: datetime) -> bool:
+    """Is there anything to claim? A look that writes nothing, before a claim that takes the writer's turn."""
+    return book.scalar(_DUE_IN, now=now) is not None
+
+
+def has_outbox(book: Book, *, now: datetime) -> bool:
+    """The same of what goes out."""
+    return book.scalar(_DUE_OUT, now=now) is not None
 
 
 def is_idle(book: Book, conversation: int | None) -> bool:

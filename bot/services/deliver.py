@@ -23,6 +23,7 @@ from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.ledger.queues import Waiting
 from bot.services.contracts import House
+from bot.services.take_block import take_block
 
 log = structlog.get_logger()
 
@@ -43,6 +44,9 @@ def deliver(
     hold: seconds after which the rest of the claim is given back.
     """
     began = time.monotonic()
+    with house.ledger.read() as book:
+        if not queues.has_outbox(book, now=now):
+            return 0
     with house.ledger.write() as book:
         rows = queues.claim_outbox(book, now=now, limit=limit)
         found = [(row, conversations.get(book, row.conversation)) for row in rows]
@@ -89,6 +93,8 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
         return "expired"
     if row.kind in MUTE_FOR_HUMAN and conversation.owner is Owner.HUMAN:
         return "human owns"
+    if row.kind == "unprompted" and conversation.platform_blocked_at is not None:
+        return "platform blocked"
     if row.kind == "unprompted" and conversation.person is not None:
         if not may_write_first(consents.standing(book, conversation.person)):
             return "opted out"
@@ -150,7 +156,15 @@ def _failed(
     )
     if failure.stopped:
         with house.ledger.write() as book:
-            conversations.mark(book, conversation.id, platform_blocked_at=now)
+            take_block(
+                house,
+                book,
+                conversation.id,
+                code=failure.code,
+                is_opt_out=failure.opted_out,
+                signature="platform",
+                now=now,
+            )
             queues.settle_outbox(book, row, "failed", now=now, code=failure.code, delivery=Delivery.FAILED)
         return
     if failure.ambiguous and row.tries < MAX_TRIES:

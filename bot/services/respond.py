@@ -37,6 +37,9 @@ WINS = ("opt_out", "human", "report_scam", "back_to_bot")
 
 def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limit: int = 1) -> int:
     """Answer the oldest message of each of up to `limit` conversations. Returns how many were in hand."""
+    with house.ledger.read() as book:
+        if not queues.has_inbox(book, now=clock()):
+            return 0
     with house.ledger.write() as book:
         claimed = queues.claim_inbox(book, now=clock(), limit=limit)
         owners = {m.id: conversations.get(book, m.conversation).owner for m in claimed}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -158,7 +159,7 @@ def test_with_the_database_away_nothing_is_acknowledged(
 ) -> None:
     folder = tmp_path / "gone"
     away = Ledger(f"sqlite:///{folder / 'whosent.db'}", house.ledger.keys)
-    folder.rmdir()
+    shutil.rmtree(folder)
     with TestClient(_app(house_of(away), carrier)) as client:
         assert client.post("/hooks/carrier", content=STOP, headers=SIGNED).status_code == 503
         assert "whosent_database_up 0.0" in client.get("/metrics").text
