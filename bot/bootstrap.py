@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from actions import TOPICS
 from bot import knowledge, texts
 from bot.channels.simulator import Simulator
 from bot.channels.smsapi import Smsapi
+from bot.channels.smsapi_lists import SmsapiLists
 from bot.channels.telegram import Telegram
 from bot.channels.twilio import Twilio
 from bot.domain import errors
@@ -23,6 +25,7 @@ from bot.egress import Egress
 from bot.ledger import keys as key_files
 from bot.ledger.book import Ledger
 from bot.services.contracts import House, Understanding
+from bot.services.reach_account import Reach
 from bot.services.respond import Topics
 from bot.settings import Settings
 from bot.understanding import Understanding as Model
@@ -73,6 +76,9 @@ class Built:
     def egress(self) -> Egress:
         return Egress(self.settings.egress_allow)
 
+    def reach(self) -> Reach:
+        return reach(self.settings)
+
     def close(self) -> None:
         for channel in self.channels.values():
             channel.close()
@@ -97,6 +103,12 @@ def channels(settings: Settings) -> dict[str, Channel]:
     if settings.web.simulator:
         built["simulator"] = Simulator()
     return built
+
+
+def reach(settings: Settings) -> Reach:
+    """How clients' own accounts are reached; never the one that the bot answers from."""
+    own = settings.smsapi.token if settings.smsapi else ""
+    return Reach(partial(SmsapiLists, settings.smsapi_api_url), own)
 
 
 def ways_to_clients(settings: Settings) -> dict[str, bool]:

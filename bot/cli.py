@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from bot import logs, nlu_process
 from bot import settings as setting_files
@@ -439,11 +440,41 @@ def client_secret(
     typer.echo(secret)
 
 
+@client_app.command("account")
+def client_account(
+    client: ClientId,
+    provider: Annotated[Literal["smsapi"], typer.Option(help="Where the account is.")] = "smsapi",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Forget it; its blacklist stays as it is.")
+    ] = False,
+) -> None:
+    """Keep in step with a client's own account: its token is asked for, or read from standard input.
+
+    Opt-outs go onto the account's blacklist, which stops every message of it, codes too; opt-outs made at the
+    provider are taken in. The account that the bot answers from is refused.
+    """
+    from bot import bootstrap
+    from bot.services import keep_account
+
+    if remove:
+        with _ledger() as store:
+            keep_account.forget_account(store, client, provider, now=_now())
+        typer.echo(f"the account of {client} at {provider} is forgotten")
+        return
+    is_asked = sys.stdin.isatty()
+    token = typer.prompt("Token", hide_input=True) if is_asked else sys.stdin.readline().strip()
+    reach = bootstrap.reach(setting_files.load())
+    with _ledger() as store:
+        has_opt_outs = keep_account.keep_account(store, reach, client, provider, token, now=_now())
+    more = "its opt-outs are taken in" if has_opt_outs else "it keeps no opt-outs of its own"
+    typer.echo(f"the account of {client} at {provider} follows from now on; {more}")
+
+
 @client_app.command("show")
 def client_show(client: ClientId) -> None:
     """How a client is told of opt-outs and requests: its way, what waits, what failed."""
     from bot.bootstrap import ways_to_clients
-    from bot.ledger import clients, notices
+    from bot.ledger import blacklisted, client_accounts, clients, notices
     from bot.services.reach_client import way_to
 
     ways = ways_to_clients(setting_files.load())
@@ -454,6 +485,7 @@ def client_show(client: ClientId) -> None:
         way = way_to(book, clients.card(book, found), notices.EventType.STOPPED, ways)
         webhook = clients.webhook(book, found)
         counts = notices.counts(book, found)
+        accounts = [(a, blacklisted.counts(book, a.id)) for a in client_accounts.of_client(book, found)]
     typer.echo(f"opt-outs go by: {way.value if way else 'no way; the gate and GET /v1/optouts only'}")
     if webhook.gone_at is not None:
         typer.echo(
@@ -464,6 +496,11 @@ def client_show(client: ClientId) -> None:
     for one in counts:
         typer.echo(
             f"{one.event_type} by {one.way}: {one.state} {one.count}, oldest {one.oldest:%Y-%m-%d %H:%M} UTC"
+        )
+    for account, rows in accounts:
+        said = ", ".join(f"{state} {count}" for state, count in sorted(rows.items())) or "nothing mirrored"
+        typer.echo(
+            f"own account at {account.provider}: {account.state} {account.code}".rstrip() + f"; {said}"
         )
 
 
@@ -503,6 +540,39 @@ def channels_check(
             typer.echo(f"{'ok ' if finding.ok else 'BAD'} {name}: {finding.what}")
         channel.close()
     if not is_well:
+        raise typer.Exit(1)
+
+
+@channels_app.command("compare")
+def channels_compare(
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Also bring their blacklists into step, as every night.")
+    ] = False,
+) -> None:
+    """Hold standing opt-outs beside the blacklist of every client's own account; counts only."""
+    from bot import bootstrap
+    from bot.ledger import client_accounts
+    from bot.services import compare_lists
+    from bot.services.mirror_opt_outs import mirror
+
+    built = bootstrap.build(setting_files.load())
+    try:
+        with built.house.ledger.read() as book:
+            accounts = client_accounts.every(book)
+        found = [
+            compare_lists.compare(built.house, built.reach(), a, mend=mend, now=_now()) for a in accounts
+        ]
+        while mend and mirror(built.house.ledger, built.reach(), now=_now()):
+            pass
+    finally:
+        built.close()
+    columns = ("ours", "there", "missing", "stale", "foreign", "taken_in")
+    table = Table("client", *(name.replace("_", " ") for name in columns), "state")
+    for one in found:
+        counts = ("-" if getattr(one, name) is None else str(getattr(one, name)) for name in columns)
+        table.add_row(one.client_id, *counts, one.code or "ok")
+    Console().print(table)
+    if any(one.code for one in found):
         raise typer.Exit(1)
 
 

@@ -17,6 +17,7 @@ from bot.domain.errors import BadSetting
 
 PREFIX = "WHOSENT_"
 POSTGRESQL = ("postgres", "postgresql", "postgresql+psycopg")
+SMSAPI_API_URL = "https://api.smsapi.pl"
 MIN_SECRET = 16  #: characters; below it a secret is guessed, not kept
 EXAMPLES = (
     "change-me",
@@ -103,6 +104,7 @@ class Settings:
     stop_all_covers: Literal["all", "marketing"]
     egress_allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     data_dir: Path
+    smsapi_api_url: str = SMSAPI_API_URL  #: for clients' own accounts, also where the bot itself has none
 
 
 class _Environment(BaseSettings):
@@ -129,7 +131,7 @@ class _Environment(BaseSettings):
     twilio_api_url: str = Field("https://api.twilio.com", description="address of the provider's API")
     twilio_from: str = Field("", description="number or Messaging Service for codes and unprompted texts")
     smsapi_token: SecretStr = Field(SecretStr(""), description="OAuth token")
-    smsapi_api_url: str = Field("https://api.smsapi.pl", description="address of the provider's API")
+    smsapi_api_url: str = Field(SMSAPI_API_URL, description="address of the provider's API")
     smsapi_callback_secret: SecretStr = Field(SecretStr(""), description="the k=… of the callback addresses")
     smsapi_source_ips: str = Field(
         "89.174.81.98,91.185.187.219,213.189.53.211,31.186.83.18,212.91.26.253",
@@ -181,6 +183,7 @@ def load(env_file: str | None = ".env") -> Settings:
         twilio=_twilio(env, public_url),
         smsapi=_smsapi(env, public_url),
         telegram=_telegram(env, public_url),
+        smsapi_api_url=_address("SMSAPI_API_URL", env.smsapi_api_url),
         redis_url=_redis(env.redis_url),
         default_language=_language(env.default_language),
         policy_file=_file("POLICY_FILE", env.policy_file),

@@ -17,12 +17,15 @@ import structlog
 from bot.bootstrap import Built
 from bot.channels.telegram import Telegram
 from bot.domain.messages import Received
+from bot.services.compare_lists import compare_due
 from bot.services.deliver import deliver
+from bot.services.mirror_opt_outs import mirror
 from bot.services.notify_controller import notify
 from bot.services.purge import purge
 from bot.services.receive import receive
 from bot.services.respond import reread, respond
 from bot.services.seal import seal
+from bot.services.take_listed import take_listed
 from bot.waking import POLL
 
 log = structlog.get_logger()
@@ -39,6 +42,8 @@ SWEEP_BACK = timedelta(hours=24)
 REREAD_EVERY = 3.0
 NOTIFY_EVERY = 2.0
 SEAL_EVERY = 3.0  #: seconds; what is done is to be sealed within 10
+MIRROR_EVERY = 5.0
+LISTS_EVERY = 60.0  #: seconds between looks whether a client's account is due to be asked or compared
 PURGE_EVERY = 6 * 3600.0
 
 
@@ -49,6 +54,7 @@ class Worker:
         self._built = built
         self._stop = threading.Event()
         self._egress = built.egress()
+        self._reach = built.reach()
         loops: list[tuple[str, Callable[[], None]]] = []
         # Each ear is made once: one a restart would never be taken off the bell again.
         loops += [(f"respond-{i}", partial(self._respond, built.bell.subscribe())) for i in range(responders)]
@@ -57,6 +63,8 @@ class Worker:
         loops += [(f"notify-{i}", self._every(NOTIFY_EVERY, self._notify)) for i in range(NOTIFIERS)]
         loops += [("sweep", self._every(SWEEP_EVERY, self._sweep))]
         loops += [("seal", self._every(SEAL_EVERY, self._seal))]
+        loops += [("mirror", self._every(MIRROR_EVERY, self._mirror))]
+        loops += [("lists", self._every(LISTS_EVERY, self._lists))]
         loops += [("purge", self._every(PURGE_EVERY, self._purge))]
         telegram = built.channels.get("telegram")
         if isinstance(telegram, Telegram) and not telegram.routes:
@@ -141,6 +149,21 @@ class Worker:
 
     def _seal(self) -> None:
         seal(self._built.house.ledger, self._built.settings.ledger.heads, now=self._built.clock())
+
+    def _mirror(self) -> None:
+        built = self._built
+        while not self._stop.is_set():
+            if not mirror(built.house.ledger, self._reach, now=built.clock()):
+                return
+
+    def _lists(self) -> None:
+        """Each account in its turn: who opted out at the provider, and by night whether its blacklist is ours."""
+        built = self._built
+        while not self._stop.is_set():
+            asked = take_listed(built.house, self._reach, now=built.clock())
+            compared = compare_due(built.house, self._reach, now=built.clock())
+            if not asked and compared is None:
+                return
 
     def _purge(self) -> None:
         purge(self._built.house.ledger, self._built.clock(), dry_run=False)

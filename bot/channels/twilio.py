@@ -94,6 +94,7 @@ STATES = {
 }
 
 STOPPED = {"stopped": True}
+OPTED_OUT = {"stopped": True, "opted_out": True}
 LATER = {"retryable": True}
 ALARM = {"alarm": True}
 LATER_AND_ALARM = {"retryable": True, "alarm": True}
@@ -101,7 +102,7 @@ UNCLEAR = {"ambiguous": True}
 PERMANENT: dict[str, bool] = {}
 # Codes not named here are permanent, apart from what the HTTP status says.
 FAILURES: dict[int, dict[str, bool]] = {
-    21610: STOPPED,  # the recipient opted out at Twilio
+    21610: OPTED_OUT,  # the person told Twilio STOP, which has confirmed it
     63014: STOPPED,  # WhatsApp: blocked by the user
     63033: STOPPED,  # WhatsApp: the recipient is blocked from receiving
     20429: LATER,
@@ -132,7 +133,8 @@ FAILURES: dict[int, dict[str, bool]] = {
     63024: PERMANENT,
     63032: PERMANENT,
 }
-STOPPED_CODES = frozenset(str(code) for code, says in FAILURES.items() if says is STOPPED)
+STOPPED_CODES = frozenset(str(code) for code, says in FAILURES.items() if says.get("stopped"))
+OPTED_OUT_CODES = frozenset(str(code) for code, says in FAILURES.items() if says.get("opted_out"))
 
 SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 PRINTABLE = re.compile(r"[\x21-\x7e]{1,64}")
@@ -488,6 +490,7 @@ def _report(form: Form, query: str) -> Report | None:
         outbox_id=outbox_id if PRINTABLE.fullmatch(outbox_id) else None,
         code=code,
         stopped=code in STOPPED_CODES,
+        opted_out=code in OPTED_OUT_CODES,
         raw_state=state,
     )
 

@@ -63,7 +63,8 @@ class SendFailed(WhosentError):
     The properties say what to do next, so that nobody outside a channel reads a provider's codes:
     `retryable` (it was surely not sent: try again after `retry_after` seconds or the usual back-off),
     `ambiguous` (it may have been sent: look it up before anything else), `stopped` (the provider says
-    that this address wants no more), `alarm` (an operator must look: no credit, bad credentials).
+    that this address wants no more), `opted_out` (and that the person told it so about our sender),
+    `alarm` (an operator must look: no credit, bad credentials).
     None of them set: permanent. `code` is for the log.
     """
 
@@ -74,6 +75,7 @@ class SendFailed(WhosentError):
         retryable: bool = False,
         ambiguous: bool = False,
         stopped: bool = False,
+        opted_out: bool = False,
         alarm: bool = False,
         retry_after: float | None = None,
     ) -> None:
@@ -82,5 +84,6 @@ class SendFailed(WhosentError):
         self.retryable = retryable
         self.ambiguous = ambiguous
         self.stopped = stopped
+        self.opted_out = opted_out
         self.alarm = alarm
         self.retry_after = retry_after

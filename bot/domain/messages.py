@@ -127,6 +127,7 @@ class Report:
     """A delivery report. `outbox_id` if the provider echoes ours (SMSAPI `idx`, our query), else None.
 
     `stopped`: the provider says this address wants no more (Twilio 21610, WhatsApp 63033 …).
+    `opted_out`: and that the person told it so about our sender (21610), which is more than a blocked chat.
     """
 
     provider: str
@@ -135,6 +136,7 @@ class Report:
     outbox_id: str | None = None
     code: str | None = None
     stopped: bool = False
+    opted_out: bool = False
     raw_state: str = ""
 
 

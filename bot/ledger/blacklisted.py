@@ -171,12 +171,12 @@ def entries(book: Book, account: int) -> dict[str, int]:
     return {row["entry"]: row["person"] for row in book.rows(query)}
 
 
-def lose(book: Book, account: int, people: Sequence[int]) -> None:
-    """The entries of these people are not there any more: somebody took them off at the provider."""
+def doubt(book: Book, account: int, people: Sequence[int], *, now: datetime) -> None:
+    """The entries that we made for these people were not seen there: they are looked for one by one."""
     for start in range(0, len(people), _CHUNK):
         part = list(people[start : start + _CHUNK])
         whose = and_(table.c.account == account, table.c.person.in_(part))
-        book.run(update(table).where(whose).values(entry=None, asked_at=None))
+        book.run(update(table).where(whose).values(entry=None, asked_at=now))
 
 
 def counts(book: Book, account: int) -> dict[str, int]:

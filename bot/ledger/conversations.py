@@ -44,6 +44,7 @@ class Conversation:
     waiting_since: datetime | None
     last_at: datetime
     version: int
+    platform_blocked_at: datetime | None
 
     def level_at(self, now: datetime) -> Level:
         """The level that still holds; a proof by code runs out, what the channel vouches for does not."""
@@ -188,6 +189,12 @@ def mark(book: Book, conversation: int, **moments: datetime | None) -> None:
     book.run(update(table).where(table.c.id == conversation).values(moments))
 
 
+def reached(book: Book, conversation: int) -> None:
+    """Something was delivered there, so that no block of the platform's stands any more."""
+    is_blocked = (table.c.id == conversation) & table.c.platform_blocked_at.is_not(None)
+    book.run(update(table).where(is_blocked).values(platform_blocked_at=None))
+
+
 def keep_stop(book: Book, conversation: int, stop: Mapping[str, Any], *, now: datetime) -> None:
     """Keep a STOP of a chat without a number until the number is known, 24 hours at most."""
     book.run(
@@ -243,6 +250,7 @@ def _read(book: Book, row: RowMapping) -> Conversation:
         waiting_since=row["waiting_since"],
         last_at=row["last_at"],
         version=row["version"],
+        platform_blocked_at=row["platform_blocked_at"],
     )
 
 

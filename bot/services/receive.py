@@ -15,7 +15,7 @@ from bot.domain import keywords
 from bot.domain.automata import is_automatic
 from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.keywords import Act, Scope, Verdict
-from bot.domain.messages import Address, Inbound, Kind, Medium, Received, Report
+from bot.domain.messages import Address, Delivery, Inbound, Kind, Medium, Received, Report
 from bot.domain.numbers import is_answerable
 from bot.ledger import consents, conversations, people, queues, senders
 from bot.ledger.book import Book
@@ -32,6 +32,7 @@ from bot.services.opt_out import (
     opt_out,
     take_provider_stop,
 )
+from bot.services.take_block import take_block
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ def receive(house: House, received: Received, *, now: datetime) -> None:
     if received.reports:
         with house.ledger.write() as book:
             for report in received.reports:
-                _note(book, report, now)
+                _note(house, book, report, now)
     if received.inbound:
         house.bell.ring()
 
@@ -251,12 +252,18 @@ def _provider_stop(
 ) -> _Decision:
     """Twilio's OptOutType=STOP: it has blocked and answered already, so a second text would be one too many."""
     if conversation.person is not None:
-        candidates, _ = look_up_sender.candidates_for_stop(
-            book, person=conversation.person, ours=conversation.address.ours, now=now
-        )
+        conversations.mark(book, conversation.id, platform_blocked_at=now)
         by_provider = replace(cause, rule="provider:stop")
-        take_provider_stop(house, book, conversation, candidates, cause=by_provider, now=now)
+        take_provider_stop(house, book, conversation, cause=by_provider, now=now)
     return _SETTLED
+
+
+def _provider_start(
+    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+) -> _Decision | None:
+    """The provider lifts its own block; ours still asks for its code."""
+    conversations.mark(book, conversation.id, platform_blocked_at=None)
+    return _text(house, book, conversation, message, cause, now)
 
 
 def _nothing(
@@ -272,17 +279,31 @@ _KINDS = {
     Kind.BLOCKED: _blocked,
     Kind.UNBLOCKED: _blocked,
     Kind.PROVIDER_STOP: _provider_stop,
-    Kind.PROVIDER_START: _text,  # the provider lifts its own block; ours still asks for its code
+    Kind.PROVIDER_START: _provider_start,
     Kind.PROVIDER_HELP: _nothing,
 }
 
 
-def _note(book: Book, report: Report, now: datetime) -> None:
-    """A delivery report. One that says "this person wants no more" stops the address at the platform."""
+def _note(house: House, book: Book, report: Report, now: datetime) -> None:
+    """A delivery report. One that says "this person wants no more" is an opt-out or a stop of the address."""
     outbox_id = int(report.outbox_id) if report.outbox_id and report.outbox_id.isdecimal() else None
-    known = queues.report(book, outbox_id, report.provider_id, report.delivery, report.code or "")
-    if known is not None and report.stopped:
-        conversations.mark(book, queues.conversation_of(book, known), platform_blocked_at=now)
+    conversation = queues.conversation_of(book, outbox_id, report.provider_id)
+    if conversation is None:
+        return
+    if report.stopped:  # first, since whoever takes a conversation over holds it before its messages
+        take_block(
+            house,
+            book,
+            conversation,
+            code=report.code or "",
+            is_opt_out=report.opted_out,
+            signature=SIGNATURES.get(report.provider, "unknown"),
+            provider_id=report.provider_id,
+            now=now,
+        )
+    queues.report(book, outbox_id, report.provider_id, report.delivery, report.code or "")
+    if report.delivery in (Delivery.DELIVERED, Delivery.READ):
+        conversations.reached(book, conversation)
 
 
 def _cause(message: Inbound, number: int) -> Cause:

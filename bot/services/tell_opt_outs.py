@@ -16,7 +16,7 @@ import structlog
 from bot.domain.consent import EVERY_CLIENT
 from bot.domain.errors import BadSetting, NotKnown
 from bot.domain.retention import PERIODS, Category
-from bot.ledger import client_opt_outs, clients, notices, people
+from bot.ledger import blacklisted, client_opt_outs, clients, notices, people
 from bot.ledger.book import Book, Ledger
 from bot.ledger.client_opt_outs import Row, lifted_for, standing_for
 from bot.ledger.keys import Keys
@@ -29,7 +29,7 @@ WROTE_WITHIN = PERIODS[Category.SENT]  #: a STOP ALL is told to the clients that
 
 
 def tell(book: Book, person: int, *, act: int, ways: Ways | None, now: datetime) -> int:
-    """Tell every client for which an act changed what holds. Returns how many are told.
+    """Tell every client for which an act changed what holds, and its own account. Returns how many are told.
 
     act: the row id of its evidence. The caller holds the person (`people.lock`) and has written the act's
     effect down. A client that cannot be told learns by the gate, and no fault of its row keeps a STOP out.
@@ -39,6 +39,7 @@ def tell(book: Book, person: int, *, act: int, ways: Ways | None, now: datetime)
     if EVERY_CLIENT in changed:
         changed |= {r.client for r in rows}
         changed |= set(client_opt_outs.concerned(book, person, sent_since=now - WROTE_WITHIN))
+    blacklisted.want(book, sorted(changed - {EVERY_CLIENT}), [person], now=now)
     told = [
         _tell(book, client, person, rows, ways=ways, now=now) for client in sorted(changed - {EVERY_CLIENT})
     ]

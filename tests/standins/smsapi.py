@@ -47,7 +47,7 @@ class SmsapiStandIn(StandIn):
 
     def answer(self, call: Call) -> Answer:
         if call.headers.get("authorization") != f"Bearer {self.token}":
-            if self.is_send(call):
+            if call.path == "/sms.do":
                 return error(101, "Authorization failed")
             return Answer.of({"message": "Authorization failed", "error": "authorization_failed"}, 401)
         parts = call.path.strip("/").split("/")
