@@ -54,10 +54,16 @@ class Conversation:
 
 
 _BY_ID = Prepared(lambda _: select(table).where(table.c.id == bindparam("conversation")))
-_LOCKED = Prepared(lambda _: select(table).where(table.c.id == bindparam("conversation")).with_for_update())
+# NO KEY UPDATE: a claim that cancels a row of the outbox has PostgreSQL check the row's conversation, and FOR UPDATE
+# would have it wait for a STOP in that conversation, which waits for the person that the claim holds.
+_LOCKED = Prepared(
+    lambda _: select(table).where(table.c.id == bindparam("conversation")).with_for_update(key_share=True)
+)
 _BY_KEY = Prepared(
     lambda _: (
-        select(table).where(table.c.address_key.in_(bindparam("keys", expanding=True))).with_for_update()
+        select(table)
+        .where(table.c.address_key.in_(bindparam("keys", expanding=True)))
+        .with_for_update(key_share=True)
     )
 )
 _BEGIN = Prepared(
