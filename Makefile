@@ -33,6 +33,9 @@ test: setup  ## all tests; those that need PostgreSQL, Redis or Chromium say so 
 lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .; found=$$?; $(BIN)/mypy && exit $$found
 
+interleavings: $(READY)  ## 10 000 random interleavings of STOP with all that could undo it, on each database
+	@INTERLEAVINGS=$${INTERLEAVINGS:-10000} $(BIN)/python -m pytest -rP tests/integration/test_interleavings.py -k no_interleaving
+
 bench: setup  ## the figures of docs/measurements.md, printed
 	@$(BIN)/python -m tests.bench $(BENCH)
 
@@ -46,4 +49,4 @@ keyword-neighbours: $(READY)  ## words one slip beside a keyword, anew; needs hu
 clean:  ## the demo's data and caches; environments stay
 	@rm -rf var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 
-.PHONY: help setup demo test lint bench lock keyword-neighbours clean
+.PHONY: help setup demo test lint interleavings bench lock keyword-neighbours clean
