@@ -17,6 +17,7 @@ import structlog
 from bot.bootstrap import Built
 from bot.channels.telegram import Telegram
 from bot.domain.messages import Received
+from bot.ledger import client_accounts
 from bot.services.compare_lists import compare_due
 from bot.services.deliver import deliver
 from bot.services.mirror_opt_outs import mirror
@@ -159,6 +160,9 @@ class Worker:
     def _lists(self) -> None:
         """Each account in its turn: who opted out at the provider, and by night whether its blacklist is ours."""
         built = self._built
+        with built.house.ledger.read() as book:
+            if not client_accounts.are_there(book):
+                return
         while not self._stop.is_set():
             asked = take_listed(built.house, self._reach, now=built.clock())
             compared = compare_due(built.house, self._reach, now=built.clock())

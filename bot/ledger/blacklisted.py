@@ -76,24 +76,15 @@ def want(book: Book, clients: Sequence[int], people: Sequence[int], *, now: date
             book.run(_WANT, {"whose": list(clients), "whom": part, "at": now})
 
 
+def has_due(book: Book, *, now: datetime) -> bool:
+    """Is there anything to claim? A look that writes nothing, before a claim that takes the writer's turn."""
+    return book.row(_due(now)) is not None
+
+
 def claim(book: Book, *, now: datetime) -> Task | None:
     """Take the one that is due the longest, of an account that is well; a holder that died loses its lease."""
-    is_free = or_(table.c.lease_until.is_(None), table.c.lease_until < now)
-    query = (
-        select(table, client_accounts.c.client)
-        .join(client_accounts, client_accounts.c.id == table.c.account)
-        .where(
-            table.c.state == "due",
-            table.c.ready_at <= now,
-            is_free,
-            client_accounts.c.state == "ready",
-            is_awake(now),
-        )
-        .order_by(table.c.ready_at, table.c.id)
-        .limit(1)
-        .with_for_update(of=table, skip_locked=True)
-    )
-    row = book.row(query)
+    query = _due(now).order_by(table.c.ready_at, table.c.id)
+    row = book.row(query.with_for_update(of=table, skip_locked=True))
     if row is None:
         return None
     lease = secrets.token_hex(16)
@@ -183,6 +174,17 @@ def counts(book: Book, account: int) -> dict[str, int]:
     """How many rows of an account are due, settled, failed."""
     query: Select[Any] = select(table.c.state, func.count().label("n")).where(table.c.account == account)
     return {row["state"]: row["n"] for row in book.rows(query.group_by(table.c.state))}
+
+
+def _due(now: datetime) -> Select[Any]:
+    is_free = or_(table.c.lease_until.is_(None), table.c.lease_until < now)
+    is_due = and_(table.c.state == "due", table.c.ready_at <= now, is_free)
+    return (
+        select(table, client_accounts.c.client)
+        .join(client_accounts, client_accounts.c.id == table.c.account)
+        .where(is_due, client_accounts.c.state == "ready", is_awake(now))
+        .limit(1)
+    )
 
 
 def _mine(task: Task) -> Any:

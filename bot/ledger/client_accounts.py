@@ -82,6 +82,11 @@ def claim_comparison(book: Book, *, before: datetime, now: datetime) -> Account 
     return _claim(book, table.c.compared_at, before, now, is_awake(now))
 
 
+def are_there(book: Book) -> bool:
+    """Has any client an account? Where none has, nobody takes the writer's turn to find that out."""
+    return book.scalar(select(table.c.id).limit(1)) is not None
+
+
 def compare_again(book: Book, account: int) -> None:
     """The comparison came to no end: it is due again as soon as the account has rested."""
     book.run(update(table).where(table.c.id == account).values(compared_at=None))
@@ -159,5 +164,3 @@ def _read(book: Book, row: RowMapping) -> Account:
         checked_at=row["checked_at"],
         opt_outs_off_at=row["opt_outs_off_at"],
     )
-
-

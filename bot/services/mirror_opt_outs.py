@@ -74,6 +74,9 @@ def mirror(ledger: Ledger, reach: Reach, *, now: datetime, limit: int = 20) -> i
 
 
 def _claim(ledger: Ledger, now: datetime) -> _Turn | None:
+    with ledger.read() as book:
+        if not blacklisted.has_due(book, now=now):
+            return None
     with ledger.write() as book:
         task = blacklisted.claim(book, now=now)
         if task is None:
