@@ -113,6 +113,9 @@ class Meddler:
     def commit(self, _: Connection) -> None:
         if self.pace.crash_after is not None and self.pace.statements >= self.pace.crash_after:
             raise CrashError
+        chance = self.pace.random
+        if chance is not None and chance.random() < 0.3:  # between what it read and what others see of it
+            time.sleep(chance.random() * 3 * HELD_UP)
         if self.pace.first_commit is None:
             self.pace.first_commit = self.tick()
 
@@ -369,9 +372,10 @@ def _check_replay(acts: Any, standing: list[OptOut]) -> None:
             state = after(after(state, CodeMade(at)).state, Start(covered)).state
             continue
         covers = Covers.ALL if act["scope"] == "all" else Covers.MARKETING
-        change = after(state, Stop(Coverage(covered, covers, Receipt.NAMED), at, at))
-        assert change.end == {"stop": "done", "repeat": "again"}[act["act"]]
-        state = change.state
+        asked = [(client, kind) for client in covered for kind in MessageClass if covers.denies(kind)]
+        is_news = any(gate(state.standing, client, kind).is_allowed for client, kind in asked)
+        assert act["act"] == ("stop" if is_news else "repeat"), "an opt-out was confirmed twice or never"
+        state = after(state, Stop(Coverage(covered, covers, Receipt.NAMED), at, at)).state
     assert {(o.client, o.covers) for o in state.standing} == {(o.client, o.covers) for o in standing}
 
 
@@ -518,6 +522,32 @@ def test_an_agents_answer_reaches_the_person_after_any_stop(stage: Stage) -> Non
     assert ends["agent"][1] == ends["receipt"][1] == "sent"
     assert ends["agent"][0] in scene.post.taken
     assert ends["unprompted"] == (first, "cancelled")
+
+
+def test_a_claim_that_has_looked_and_not_yet_committed_keeps_a_stop_waiting(stage: Stage) -> None:
+    """Else what it found no opt-out for would be claimed after the STOP's commit."""
+    scene = Scene(stage.world, stage.meddler, stage.agent, next(_numbers))
+    row = scene.put_unprompted(scene.chats[BOT_NUMBER])
+    has_looked, is_stopped = threading.Event(), threading.Event()
+    was_stopped: list[bool] = []
+
+    def before_commit(_: Connection) -> None:
+        if threading.current_thread().name == "worker" and not was_stopped:
+            has_looked.set()
+            was_stopped.append(is_stopped.wait(0.5))
+
+    event.listen(scene.house.ledger.engine, "commit", before_commit)
+    worker = threading.Thread(target=scene.send, name="worker")
+    try:
+        worker.start()
+        assert has_looked.wait(30)
+        scene.take(scene.inbound("STOP", SHOP_NUMBER))()
+        is_stopped.set()
+        worker.join(30)
+    finally:
+        event.remove(scene.house.ledger.engine, "commit", before_commit)
+    assert was_stopped == [False], "the STOP was committed between a claim's look and its commit"
+    assert scene.post.taken == [row]
 
 
 # --- who waits for whom ------------------------------------------------------------------------------
