@@ -6,7 +6,7 @@ put there itself is counted and left alone: it counts as an opt-out only if the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -96,14 +96,14 @@ def _compared(
     there = {entry.id: entry.number for entry in lists.blacklist()}
     ours = set(_standing(ledger, account.client))
     missing = ours - set(there.values())
-    stale = [entry for entry in made if entry in there and there[entry] not in ours]
+    stale = _lifted(ledger, account.client, {e: made[e] for e in made if e in there and there[e] not in ours})
     foreign = [entry for entry, number in there.items() if entry not in made and number not in ours]
     if mend:
         _hand_over(
             ledger,
             account,
             missing,
-            stale={made[entry] for entry in stale},
+            stale=stale,
             unseen={made[entry] for entry in made.keys() - there.keys()},
             now=now,
         )
@@ -130,6 +130,19 @@ def _standing(ledger: Ledger, client: int) -> Iterable[str]:
         if len(page) < _PAGE:
             return
         after = page[-1].row.id
+
+
+def _lifted(ledger: Ledger, client: int, made: Mapping[str, int]) -> set[int]:
+    """Of the people of these entries those whose opt-out holds no more.
+
+    A client's list leaves out a STOP ALL of somebody it did not write to for a year, and yet it holds.
+    """
+    with ledger.read() as book:
+        return {
+            person
+            for person in made.values()
+            if client_opt_outs.standing_for(client_opt_outs.of_person(book, person), client) is None
+        }
 
 
 def _hand_over(

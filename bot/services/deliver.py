@@ -95,10 +95,9 @@ def _refusal(book: Book, row: Waiting, conversation: Conversation, now: datetime
         return "human owns"
     if row.kind == "unprompted" and conversation.platform_blocked_at is not None:
         return "platform blocked"
-    if row.kind == "unprompted" and conversation.person is not None:
-        if not may_write_first(consents.standing(book, conversation.person)):
-            return "opted out"
-    return None
+    if row.kind != "unprompted" or conversation.person is None:
+        return None
+    return None if may_write_first(consents.standing(book, conversation.person)) else "opted out"
 
 
 def _send(

@@ -24,7 +24,7 @@ from bot.ledger import client_accounts, clients, consents, conversations, notice
 from bot.ledger import keys as key_files
 from bot.ledger.book import Ledger
 from bot.ledger.migrate import upgrade
-from bot.ledger.tables import blacklisted, evidence, opt_outs, outbox
+from bot.ledger.tables import blacklisted, evidence, opt_outs, outbox, sent
 from bot.services.compare_lists import Compared, compare, compare_due, last_night
 from bot.services.deliver import deliver
 from bot.services.keep_account import forget_account, keep_account
@@ -586,6 +586,16 @@ def test_an_entry_of_ours_that_outlived_its_opt_out_is_taken_off(shop: Town) -> 
     assert (found.stale, found.foreign) == (1, 0)
     shop.mirror()
     assert shop.account.numbers() == []
+
+
+def test_a_stop_all_stays_there_when_the_clients_messages_are_long_forgotten(shop: Town) -> None:
+    shop.stop(text="STOP WSZYSTKO")
+    shop.mirror()
+    with shop.ledger.write() as book:  # what a purge does after a year
+        book.run(sent.delete())
+    found = shop.compare()
+    shop.mirror()
+    assert (found.stale, shop.account.numbers()) == (0, [DIGITS])
 
 
 def test_an_entry_that_a_moving_list_hid_stays_ours(shop: Town) -> None:
