@@ -71,7 +71,7 @@ class CrashError(Exception):
 class Seen:
     """What one deed was and what it saw. Times are ticks of one counter: of two, the lower was surely first.
 
-    committed: when the last statement of its first transaction was over and its commit began.
+    committed: when the commit of its first transaction that wrote began.
     """
 
     kind: str
@@ -88,6 +88,7 @@ class Pace(threading.local):
     random: random.Random | None = None
     crash_after: int | None = None
     statements: int = 0
+    has_written: bool = False
     first_commit: int | None = None
 
 
@@ -102,9 +103,10 @@ class Meddler:
     def tick(self) -> int:
         return next(self._ticks)  # one step of the interpreter: no two threads get the same
 
-    def statement(self, *_: Any) -> None:
+    def statement(self, _: Connection, __: Any, statement: str, *___: Any) -> None:
         pace = self.pace
         pace.statements += 1
+        pace.has_written = pace.has_written or not statement.startswith("SELECT")
         if pace.crash_after is not None and pace.statements > pace.crash_after:
             raise CrashError
         if pace.random is not None and pace.random.random() < 0.15:
@@ -116,7 +118,7 @@ class Meddler:
         chance = self.pace.random
         if chance is not None and chance.random() < 0.3:  # between what it read and what others see of it
             time.sleep(chance.random() * 3 * HELD_UP)
-        if self.pace.first_commit is None:
+        if self.pace.first_commit is None and self.pace.has_written:
             self.pace.first_commit = self.tick()
 
     @contextmanager
@@ -132,6 +134,7 @@ class Meddler:
     def deed(self, kind: str, work: Callable[[], Any]) -> Seen:
         self.pace.first_commit = None
         self.pace.statements = 0
+        self.pace.has_written = False
         began = self.tick()
         what = work()
         ended = self.tick()
@@ -532,20 +535,21 @@ def test_a_claim_that_has_looked_and_not_yet_committed_keeps_a_stop_waiting(stag
     was_stopped: list[bool] = []
 
     def before_commit(_: Connection) -> None:
-        if threading.current_thread().name == "worker" and not was_stopped:
+        if stage.meddler.pace.has_written and threading.current_thread().name == "worker" and not was_stopped:
             has_looked.set()
             was_stopped.append(is_stopped.wait(0.5))
 
-    event.listen(scene.house.ledger.engine, "commit", before_commit)
     worker = threading.Thread(target=scene.send, name="worker")
-    try:
-        worker.start()
-        assert has_looked.wait(30)
-        scene.take(scene.inbound("STOP", SHOP_NUMBER))()
-        is_stopped.set()
-        worker.join(30)
-    finally:
-        event.remove(scene.house.ledger.engine, "commit", before_commit)
+    with stage.meddler.at_work():
+        event.listen(scene.house.ledger.engine, "commit", before_commit)
+        try:
+            worker.start()
+            assert has_looked.wait(30)
+            scene.take(scene.inbound("STOP", SHOP_NUMBER))()
+            is_stopped.set()
+            worker.join(30)
+        finally:
+            event.remove(scene.house.ledger.engine, "commit", before_commit)
     assert was_stopped == [False], "the STOP was committed between a claim's look and its commit"
     assert scene.post.taken == [row]
 
