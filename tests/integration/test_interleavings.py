@@ -106,7 +106,7 @@ class Meddler:
     def statement(self, _: Connection, __: Any, statement: str, *___: Any) -> None:
         pace = self.pace
         pace.statements += 1
-        pace.has_written = pace.has_written or not statement.startswith("SELECT")
+        pace.has_written = pace.has_written or not statement.startswith(("SELECT", "BEGIN"))
         if pace.crash_after is not None and pace.statements > pace.crash_after:
             raise CrashError
         if pace.random is not None and pace.random.random() < 0.15:
