@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 NIGHT = time(1, tzinfo=UTC)  #: two or three at night in Warsaw
 _PAGE = 5_000  #: opt-outs read together
+_AT_ONCE = 500  #: people handed over together
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,11 @@ def _lifted(ledger: Ledger, client: int, made: Mapping[str, int]) -> set[int]:
 def _hand_over(
     ledger: Ledger, account: Account, missing: set[str], *, stale: set[int], unseen: set[int], now: datetime
 ) -> None:
-    with ledger.write() as book:
-        blacklisted.doubt(book, account.id, sorted(unseen), now=now)
+    with ledger.read() as book:
         lost = set(people.find_many(book, missing).values())
-        blacklisted.want(book, [account.client], sorted(lost | stale | unseen), now=now)
+    due = sorted(lost | stale | unseen)
+    for start in range(0, len(due), _AT_ONCE):  # part by part, so that no STOP waits for a long list
+        part = due[start : start + _AT_ONCE]
+        with ledger.write() as book:
+            blacklisted.doubt(book, account.id, sorted(unseen & set(part)), now=now)
+            blacklisted.want(book, [account.client], part, now=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -438,6 +439,41 @@ def test_after_a_stop_with_mirroring_an_agents_answer_still_reaches_the_person(s
     assert [m["message"] for m in shop.bots.sent][1:] == ["Dzien dobry, tu Ola"]
     assert len(shop.bots.sent) == 2
     assert (shop.bots.blacklist, shop.account.sent) == ({}, [])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_goes_wrong_on_the_way_the_list_ends_as_it_stands(seed: int, shop: Town) -> None:
+    """STOPs, STARTs, lost answers and outages in any order; what the client put there itself is never touched."""
+    dice = random.Random(seed)
+    shop.account.blacklist["theirs"] = "48500100299"
+    mishaps: list[Callable[[], None]] = [
+        lambda: shop.account.drop_next(taken=True),
+        lambda: shop.account.drop_next(taken=False),
+        lambda: shop.account.fail_next(Answer(500), after_taking=True),
+        lambda: shop.account.fail_next(Answer(200, b"<html>"), after_taking=True),
+        lambda: shop.account.fail_next(Answer(429), times=2),
+    ]
+    for _ in range(12):
+        what = dice.choice(["stop", "start", "mirror", "mishap", "mishap", "compare"])
+        if what == "mishap":
+            dice.choice(mishaps)()
+        elif what == "compare":
+            shop.compare()
+        elif what == "mirror":
+            shop.mirror()
+        elif what == "stop" or not shop.is_stopped():
+            shop.world.says("STOP")
+        else:
+            shop.start()
+        shop.clock.move(timedelta(hours=dice.choice([0, 9, 25])))
+    for _ in range(20):  # mishaps that were not met yet are met now
+        shop.mirror()
+        shop.clock.move(timedelta(hours=7))
+        shop.compare()
+    shop.mirror()
+    wanted = [DIGITS, "48500100299"] if shop.is_stopped() else ["48500100299"]
+    assert (shop.account.numbers(), shop.account.blacklist["theirs"]) == (wanted, "48500100299")
+    assert {row[0] for row in shop.rows()} <= {"settled"}
 
 
 # --- the provider's own opt-outs ---
