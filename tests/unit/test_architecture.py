@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "bot/domain": {"bot.domain"},
     "bot/ledger": {"bot.ledger", "bot.domain"},
     "bot/services": {
-        "bot.services", "bot.ledger", "bot.domain", "bot.texts", "bot.knowledge", "bot.egress", "bot.settings", "bot.check_bundle",
+        "bot.services", "bot.ledger", "bot.domain", "bot.texts", "bot.knowledge", "bot.egress", "bot.settings",
+        "bot.check_bundle",
     },
     "bot/channels": {"bot.channels", "bot.domain", "bot.settings"},
     "actions": {"actions", "bot.services", "bot.ledger", "bot.domain", "bot.texts"},
