@@ -48,9 +48,13 @@ OWN_TOKEN = "bots-token-5c2d9e04"
 
 
 class Account(SmsapiStandIn):
-    """A client's account; mishaps are of its lists."""
+    """A client's account; mishaps are of its lists, or of what changes them only."""
+
+    only_changes = False
 
     def is_send(self, call: Call) -> bool:
+        if self.only_changes and call.method == "GET":
+            return False
         return "phone_numbers" in call.path or call.path == "/opt_outs"
 
     def numbers(self) -> list[str]:
@@ -445,6 +449,7 @@ def test_after_a_stop_with_mirroring_an_agents_answer_still_reaches_the_person(s
 def test_whatever_goes_wrong_on_the_way_the_list_ends_as_it_stands(seed: int, shop: Town) -> None:
     """STOPs, STARTs, lost answers and outages in any order; what the client put there itself is never touched."""
     dice = random.Random(seed)
+    shop.account.only_changes = seed % 3 > 0  # else most mishaps meet a question, where they do little
     shop.account.blacklist["theirs"] = "48500100299"
     mishaps: list[Callable[[], None]] = [
         lambda: shop.account.drop_next(taken=True),
@@ -453,15 +458,15 @@ def test_whatever_goes_wrong_on_the_way_the_list_ends_as_it_stands(seed: int, sh
         lambda: shop.account.fail_next(Answer(200, b"<html>"), after_taking=True),
         lambda: shop.account.fail_next(Answer(429), times=2),
     ]
-    for _ in range(12):
-        what = dice.choice(["stop", "start", "mirror", "mishap", "mishap", "compare"])
+    for _ in range(24):
+        what = dice.choice(["change", "change", "mirror", "mirror", "mishap", "compare"])
         if what == "mishap":
             dice.choice(mishaps)()
         elif what == "compare":
             shop.compare()
         elif what == "mirror":
             shop.mirror()
-        elif what == "stop" or not shop.is_stopped():
+        elif not shop.is_stopped():
             shop.world.says("STOP")
         else:
             shop.start()
