@@ -339,12 +339,18 @@ def check_scene(scene: Scene) -> None:
     covered = {
         ids[a["cause"]]: _opt_outs(a["clients"], a["scope"]) for a in acts if a["act"] in ("stop", "repeat")
     }
-    stops = [(s, covered[s.what.provider_id]) for s in scene.seen if s.kind == "stop"]
+    deliveries: dict[str, list[Seen]] = {}
+    for seen in scene.seen:
+        if seen.kind == "stop":
+            deliveries.setdefault(seen.what.provider_id, []).append(seen)
     starts = [s for s in scene.seen if s.kind == "start"]
-    for stop, opt_outs in stops:
+    for provider_id, delivered in deliveries.items():
+        opt_outs = covered[provider_id]
+        # Of one message only the first delivery stops anything: by the time that any of them is over it has.
+        stop_began, stop_ended = min(s.began for s in delivered), min(s.ended for s in delivered)
         for seen in scene.seen:
             began = seen.began if seen.kind == "gate" else seen.committed
-            if began < stop.ended or any(s.ended > stop.began and s.began < seen.ended for s in starts):
+            if began < stop_ended or any(s.ended > stop_began and s.began < seen.ended for s in starts):
                 continue
             if seen.kind == "gate":
                 for client, kind, answer in seen.what:
@@ -354,7 +360,7 @@ def check_scene(scene: Scene) -> None:
                 out = [n for n in seen.what if n in by_id and by_id[n]["kind"] == "unprompted"]
                 assert not out, "something unprompted was claimed after a STOP"
     _check_replay(acts, standing)
-    _check_receipts(acts, rows, delivered={s.what.provider_id for s, _ in stops})
+    _check_receipts(acts, rows, delivered=set(deliveries))
     answers = [row["state"] for row in rows if row["kind"] == "agent"]
     assert set(answers) <= {"sent"}, "an agent's answer was held back"
     assert all(count == 1 for count in Counter(scene.post.taken).values()), "something was sent twice"
