@@ -6,11 +6,11 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import String, bindparam, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.errors import NotKnown
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.tables import case_notes, cases
 
 _BODY = "case_notes.body"
@@ -44,6 +44,27 @@ class Note:
     body: str = field(repr=False)
 
 
+_OPEN = Prepared(
+    lambda insert: insert(cases).on_conflict_do_nothing(index_elements=["ref"]).returning(cases.c.id),
+    *"ref topic audience state is_verified is_urgent conversation person client".split(),
+    *"language due_on received_at".split(),
+)
+_GET = Prepared(lambda _: select(cases).where(cases.c.id == bindparam("case")))
+_NEWEST = Prepared(
+    lambda _: (
+        select(cases)
+        .where(
+            cases.c.conversation == bindparam("of"),
+            cases.c.state != "closed",
+            cases.c.topic == func.coalesce(bindparam("about", type_=String), cases.c.topic),
+        )
+        .order_by(cases.c.id.desc())
+        .limit(1)
+    )
+)
+_NOTE = Prepared(lambda insert: insert(case_notes), *"case_id author staff inbox body_enc at".split())
+
+
 def open_case(
     book: Book,
     *,
@@ -63,23 +84,19 @@ def open_case(
     for _ in range(5):
         ref = "".join(secrets.choice(_LETTERS) for _ in range(REF_LENGTH))
         number = book.scalar(
-            book.insert(cases)
-            .values(
-                ref=ref,
-                topic=topic,
-                audience=audience,
-                state=state,
-                is_verified=is_verified,
-                is_urgent=is_urgent,
-                conversation=conversation,
-                person=person,
-                client=client,
-                language=language,
-                due_on=due_on.isoformat() if due_on else None,
-                received_at=received_at,
-            )
-            .on_conflict_do_nothing(index_elements=["ref"])
-            .returning(cases.c.id)
+            _OPEN,
+            ref=ref,
+            topic=topic,
+            audience=audience,
+            state=state,
+            is_verified=is_verified,
+            is_urgent=is_urgent,
+            conversation=conversation,
+            person=person,
+            client=client,
+            language=language,
+            due_on=due_on.isoformat() if due_on else None,
+            received_at=received_at,
         )
         if number is not None:
             return get(book, number)
@@ -88,7 +105,7 @@ def open_case(
 
 def get(book: Book, case: int) -> Case:
     """One case. Raises NotKnown."""
-    row = book.row(select(cases).where(cases.c.id == case))
+    row = book.row(_GET, case=case)
     if row is None:
         raise NotKnown("case")
     return _case(row)
@@ -101,10 +118,7 @@ def by_ref(book: Book, ref: str) -> Case | None:
 
 def open_of(book: Book, conversation: int, topic: str | None = None) -> Case | None:
     """The newest case of the conversation that is not closed, of one topic or of any."""
-    query = select(cases).where(cases.c.conversation == conversation, cases.c.state != "closed")
-    if topic is not None:
-        query = query.where(cases.c.topic == topic)
-    row = book.row(query.order_by(cases.c.id.desc()).limit(1))
+    row = book.row(_NEWEST, of=conversation, about=topic)
     return None if row is None else _case(row)
 
 
@@ -138,11 +152,9 @@ def note(
     inbox: int | None = None,
 ) -> None:
     """Add a line to the case's file."""
-    book.run(
-        book.insert(case_notes).values(
-            case_id=case, author=author, staff=staff, inbox=inbox, body_enc=book.seal(_BODY, body), at=at
-        )
-    )
+    sealed = book.seal(_BODY, body)
+    values = {"case_id": case, "author": author, "staff": staff, "inbox": inbox, "body_enc": sealed, "at": at}
+    book.run(_NOTE, values)
 
 
 def notes_of(book: Book, case: int) -> list[Note]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,6 +56,9 @@ class Conversation:
 _BY_ID = Prepared(lambda _: select(table).where(table.c.id == bindparam("conversation")))
 # NO KEY UPDATE: a claim that cancels a row of the outbox has PostgreSQL check the row's conversation, and FOR UPDATE
 # would have it wait for a STOP in that conversation, which waits for the person that the claim holds.
+_OWNERS = Prepared(
+    lambda _: select(table.c.id, table.c.owner).where(table.c.id.in_(bindparam("numbers", expanding=True)))
+)
 _LOCKED = Prepared(
     lambda _: select(table).where(table.c.id == bindparam("conversation")).with_for_update(key_share=True)
 )
@@ -136,6 +139,11 @@ def find(book: Book, address: Address) -> int | None:
     keys = book.keys.find_any(_address_text(address))
     number: int | None = book.scalar(select(table.c.id).where(table.c.address_key.in_(keys)))
     return number
+
+
+def owners(book: Book, numbers: Sequence[int]) -> dict[int, Owner]:
+    """Who speaks in each of several conversations."""
+    return {row["id"]: Owner(row["owner"]) for row in book.rows(_OWNERS, numbers=list(numbers))}
 
 
 def ask(book: Book, conversation: int, asked: Asked | None) -> None:

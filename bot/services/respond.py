@@ -42,8 +42,10 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
             return 0
     with house.ledger.write() as book:
         claimed = queues.claim_inbox(book, now=clock(), limit=limit)
-        owners = {m.id: conversations.get(book, m.conversation).owner for m in claimed}
-    unread = [m for m in claimed if owners[m.id] is Owner.BOT and not m.wishes and m.kind is Kind.TEXT]
+        owners = conversations.owners(book, [m.conversation for m in claimed]) if claimed else {}
+    unread = [
+        m for m in claimed if owners[m.conversation] is Owner.BOT and not m.wishes and m.kind is Kind.TEXT
+    ]
     readings: dict[int, Reading | None] = {}
     if unread:
         readings = dict(
