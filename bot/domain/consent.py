@@ -53,6 +53,7 @@ class Receipt(StrEnum):
     ONE_CLIENT = "one_client"
     THIS_SENDER = "this_sender"  #: a sensitive client is among them, or none is known
     SHARED_SENDER = "shared_sender"
+    RECENT_SENDERS = "recent_senders"  #: written to a chat or our own number: whoever wrote lately
     NAMED = "named"
     ALL = "all"
 

@@ -325,8 +325,10 @@ def _coverage(
     )
     if not candidates:
         # Nobody holds this address (a chat, or the bot's own number): whoever wrote lately is meant.
-        candidates = look_up_sender.wrote_lately(book, person=conversation.person, now=now)
-        is_shared = len(candidates) > 1
+        recent = look_up_sender.wrote_lately(book, person=conversation.person, now=now)
+        coverage = coverage_of_sender(recent, is_shared=False)
+        is_several = coverage.receipt is Receipt.SHARED_SENDER
+        return replace(coverage, receipt=Receipt.RECENT_SENDERS) if is_several else coverage
     return coverage_of_sender(candidates, is_shared=is_shared)
 
 

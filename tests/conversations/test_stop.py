@@ -188,3 +188,13 @@ def test_a_receipt_older_than_a_day_is_not_sent(world: World, clock: Clock) -> N
     clock.move(timedelta(hours=25))
     assert world.answers() == []
     assert not allowed(world, "shop")
+
+
+def test_stop_in_a_chat_covers_whoever_wrote_lately_and_says_so(world: World) -> None:
+    world.sent("shop", "AGREST")
+    world.sent("books", "STRONICA")
+    world.shares(ALA, **TELEGRAM)
+    [receipt] = world.says("STOP", **TELEGRAM)
+    assert "Firmy, które ostatnio do Ciebie pisały" in receipt
+    assert not allowed(world, "shop")
+    assert not allowed(world, "books")

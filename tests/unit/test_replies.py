@@ -60,7 +60,8 @@ def test_no_text_says_what_is_never_to_be_said(key: str) -> None:
 def test_every_text_that_the_code_names_is_there_and_none_is_left_over() -> None:
     named = {s for path in SOURCES for s in _strings(path) if s.partition(".")[0] in _TOPICS_OF_KEYS}
     named |= {
-        f"opt_out.{receipt}" for receipt in ("one_client", "this_sender", "shared_sender", "named", "all")
+        f"opt_out.{receipt}"
+        for receipt in ("one_client", "this_sender", "shared_sender", "recent_senders", "named", "all")
     }
     offered = {f"label.{intent}" for intent in TOPICS}
     missing = {key for key in named if key not in TEXTS.keys("pl") and key not in offered}
