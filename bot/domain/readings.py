@@ -30,11 +30,11 @@ class Threshold:
 
 THRESHOLDS: Mapping[str, Threshold] = {
     "opt_out": Threshold(do=0.96, ask=0.65),  # irreversible for the client, so asked back when unsure
-    "opt_in": Threshold(do=0.72, ask=0.40),  # never lifts by itself: a code is asked for
+    "opt_in": Threshold(do=0.75, ask=0.40),  # never lifts by itself: a code is asked for
     "report_scam": Threshold(do=0.60, ask=0.30),
-    "human": Threshold(do=0.72, ask=0.30),
+    "human": Threshold(do=0.75, ask=0.30),
 }
-OTHERS = Threshold(do=0.72, ask=0.25)
+OTHERS = Threshold(do=0.75, ask=0.25)
 """Chosen so that of ordinary messages, none of which the model was trained on, under 5 % are answered as if
 understood; what falls between is put as "did you mean", which costs the person one digit."""
 SMALL_TALK = frozenset({"greet", "thanks", "goodbye", "affirm", "deny"})
