@@ -23,7 +23,7 @@ ANSWERED_IN = {"ru": "uk"}
 SURE = 0.8
 FEWEST_WORDS = 3
 # Characters; what follows tells nothing new and costs time.
-LONGEST_READ = 400
+LONGEST_READ = 200
 
 CYRILLIC = re.compile("[Ѐ-ӿ]")
 UKRAINIAN = re.compile("[іїєґ]", re.IGNORECASE)
