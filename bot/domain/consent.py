@@ -221,8 +221,10 @@ def _stopped(state: State, stop: Stop) -> Change:
     if not clients:
         return Change(left, End.LATE, closes_code=closes_code)
     held = {o.client: o for o in state.standing}
-    # An opt-out of whoever had the number before holds on, but to its holder now this STOP is the first.
-    own = {c: o for c, o in held.items() if state.holder_since is None or o.since >= state.holder_since}
+    # An opt-out of whoever had the number before holds on, but to its holder now this STOP is the first;
+    # a STOP replayed from before the change is not the holder's.
+    since = state.holder_since if state.holder_since is not None and stop.taken_at >= state.holder_since else None
+    own = {c: o for c, o in held.items() if since is None or o.since >= since}
     covers = stop.coverage.covers
     # Put also what a STOP ALL covers already: a START may lift that one alone.
     put = [c for c in clients if not _is_held(own.get(c), covers)]
