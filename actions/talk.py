@@ -7,27 +7,6 @@ from bot.domain.conversation import Do, Option, Outcome, Say, Turn
 from bot.domain.messages import Medium
 from bot.services.contracts import Reads
 
-_LABELS = frozenset(
-    [
-        "who_sent",
-        "number_source",
-        "opt_out",
-        "opt_in",
-        "rights_access",
-        "rights_rectification",
-        "rights_erasure",
-        "rights_restriction",
-        "rights_portability",
-        "rights_objection",
-        "rights_withdraw_consent",
-        "rights_terminate_contract",
-        "report_scam",
-        "human",
-        "help",
-    ]
-)
-"""Intents that can be offered by name in "did you mean"; the policy's questions share one label."""
-
 
 def human(turn: Turn, reads: Reads) -> Outcome:
     """A case first, so that nothing is lost if nobody is there, then the handing over."""
@@ -94,21 +73,20 @@ def declined(turn: Turn, reads: Reads) -> Outcome:
 
 def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
     """Not sure: the likely wishes, numbered, and a human as the last way."""
-    likely = [name for name in turn.wish.alternatives if name in _LABELS or name.startswith("faq/")][:2]
+    labels = reads.house.texts.keys(turn.language)
+    likely = [name for name in turn.wish.alternatives if _label(name) in labels][:2]
     if not likely:
         return not_understood(turn, reads)
-    options = [
-        Option(
-            name,
-            "label.policy" if name.startswith("faq/") else f"label.{name}",
-            is_opt_out=name == "opt_out",
-        )
-        for name in likely
-    ]
+    options = [Option(name, _label(name), is_opt_out=name == "opt_out") for name in likely]
     return Outcome(
         ask=asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human")),
         is_understood=False,
     )
+
+
+def _label(intent: str) -> str:
+    """The words that offer a wish; the policy's questions share theirs."""
+    return "label.policy" if intent.startswith("faq/") else f"label.{intent}"
 
 
 def not_understood(turn: Turn, reads: Reads) -> Outcome:

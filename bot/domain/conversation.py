@@ -140,7 +140,6 @@ class Turn:
     medium: Medium
     language: str
     level: Level
-    conversation_id: int
     person: int | None
     ours: str = field(repr=False)
     received_at: datetime

@@ -25,9 +25,9 @@ LEASE = timedelta(seconds=60)
 MAX_TRIES = 5
 LAST_ID = 2**63 - 1  #: more is no id of ours, and neither database takes it
 
-_BODY_IN = "inbox.body"
+BODY_IN = "inbox.body"
 _WISH = "inbox.wish"
-_BODY_OUT = "outbox.body"
+BODY_OUT = "outbox.body"
 _KEPT_RAW = 4096  #: bytes of an unreadable payload kept for the engineer who looks at it
 
 
@@ -276,7 +276,7 @@ def accept(book: Book, message: Inbound, *, conversation: int | None, state: str
         provider_id=message.provider_id,
         conversation=conversation,
         kind=message.kind.value,
-        body_enc=book.keys.seal_json(_BODY_IN, body),
+        body_enc=book.keys.seal_json(BODY_IN, body),
         state=state,
         is_late=message.is_late,
         ready_at=message.received_at,
@@ -359,7 +359,7 @@ def read_at_last(book: Book, message: int) -> bool:
     return result.rowcount == 1
 
 
-_SPOKEN = (Kind.TEXT.value, Kind.CONTACT.value, Kind.START.value)
+SPOKEN = (Kind.TEXT.value, Kind.CONTACT.value, Kind.START.value)
 
 
 def put(book: Book, draft: Draft, *, now: datetime) -> int | None:
@@ -377,7 +377,7 @@ def put(book: Book, draft: Draft, *, now: datetime) -> int | None:
         once=draft.once,
         key=draft.key,
         is_understood=draft.is_understood,
-        body_enc=book.keys.seal_json(_BODY_OUT, body),
+        body_enc=book.keys.seal_json(BODY_OUT, body),
         state="ready",
         ready_at=now,
         expires_at=draft.expires_at,
@@ -528,7 +528,7 @@ def cancel_replies(book: Book, conversation: int, *, now: datetime) -> None:
 
 
 def _received(book: Book, row: RowMapping, lease: str) -> Received:
-    body = book.keys.unseal_json(_BODY_IN, row["body_enc"])
+    body = book.keys.unseal_json(BODY_IN, row["body_enc"])
     decided = book.keys.unseal_json(_WISH, row["wish_enc"])
     return Received(
         id=row["id"],
@@ -549,7 +549,7 @@ def _received(book: Book, row: RowMapping, lease: str) -> Received:
 
 
 def _waiting(book: Book, row: RowMapping, lease: str) -> Waiting:
-    body = book.keys.unseal_json(_BODY_OUT, row["body_enc"])
+    body = book.keys.unseal_json(BODY_OUT, row["body_enc"])
     return Waiting(
         id=row["id"],
         conversation=row["conversation"],

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bot.domain.messages import Address
 from bot.ledger import conversations
 from bot.ledger.book import Book
-from bot.ledger.queues import _BODY_IN, _BODY_OUT, _SPOKEN
+from bot.ledger.queues import BODY_IN, BODY_OUT, SPOKEN
 from bot.ledger.tables import inbox, outbox
 
 LINES = 200  #: of each direction, the newest ones
@@ -49,7 +49,7 @@ def of(book: Book, conversation: int, *, limit: int = LINES) -> tuple[Line, ...]
     """The newest lines of a conversation, oldest first; what was erased is left out."""
     came = book.rows(
         select(inbox.c.id, inbox.c.body_enc, inbox.c.received_at, inbox.c.state)
-        .where(inbox.c.conversation == conversation, inbox.c.kind.in_(_SPOKEN), inbox.c.body_enc.is_not(None))
+        .where(inbox.c.conversation == conversation, inbox.c.kind.in_(SPOKEN), inbox.c.body_enc.is_not(None))
         .order_by(inbox.c.id.desc())
         .limit(limit)
     )
@@ -58,11 +58,11 @@ def of(book: Book, conversation: int, *, limit: int = LINES) -> tuple[Line, ...]
     )
     lines = []
     for row in came:
-        body = book.keys.unseal_json(_BODY_IN, row["body_enc"])
+        body = book.keys.unseal_json(BODY_IN, row["body_enc"])
         line = Line(f"in-{row['id']}", "person", body.get("text", ""), row["received_at"], row["state"])
         lines.append((line.at, 0, row["id"], line))
     for row in went:
-        body = book.keys.unseal_json(_BODY_OUT, row["body_enc"])
+        body = book.keys.unseal_json(BODY_OUT, row["body_enc"])
         line = Line(
             id=f"out-{row['id']}",
             who="staff" if row["kind"] == "agent" else "bot",

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.domain.conversation import Turn
-from bot.domain.deadlines import next_working_day
+from bot.domain.conversation import Owner, Turn
 from bot.domain.keywords import Scope
 from bot.ledger import cases, clients, conversations
 from bot.ledger.book import Book
@@ -91,8 +90,7 @@ def _open_case(
         is_urgent=arguments.get("is_urgent", False),
         state=arguments.get("state", "open"),
     )
-    due = case.due_on or next_working_day(turn.received_at)
-    return "done" if is_new else "merged", {"ref": case.ref, "due": due}
+    return "done" if is_new else "merged", {"ref": case.ref, "due": case.due_on}
 
 
 def _forward_request(
@@ -126,9 +124,9 @@ def _hand_over(
 def _hand_back(
     house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
 ) -> Ended:
-    if conversation.owner == "bot":
+    if conversation.owner is Owner.BOT:
         return "already", {}
-    conversations.give_to(book, conversation.id, type(conversation.owner)("bot"))
+    conversations.give_to(book, conversation.id, Owner.BOT)
     return "done", {}
 
 

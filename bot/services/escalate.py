@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from bot.domain.conversation import Owner
-from bot.domain.deadlines import due_on
+from bot.domain.deadlines import due_on, next_working_day
 from bot.domain.errors import AlreadySettled, BadInput
 from bot.ledger import audit, cases, conversations, queues
 from bot.ledger.audit import Deed
@@ -21,9 +21,6 @@ from bot.services.contracts import House
 from bot.texts import for_sms
 
 LONGEST_ANSWER = 1000  #: characters an agent may send at once
-
-HAS_OUR_CLOCK = frozenset({"rights_terminate_contract"})
-"""Topics besides the rights of the GDPR whose due date is ours."""
 
 
 def open_case(
@@ -57,7 +54,7 @@ def open_case(
         person=conversation.person,
         client=client,
         language=language,
-        due_on=due_on(received_at) if is_ours else None,
+        due_on=_due(topic, received_at, is_ours=is_ours),
         received_at=received_at,
         state=state,
         is_verified=is_verified,
@@ -65,6 +62,16 @@ def open_case(
     )
     cases.note(book, case.id, author="person", body=text, at=received_at)
     return case, True
+
+
+def _due(topic: str, received_at: datetime, *, is_ours: bool) -> date | None:
+    """When a case is due: our own month, or the working day within which a right is passed on to its controller.
+
+    None for what no clock runs for: a wish for a human, a report of fraud.
+    """
+    if is_ours:
+        return due_on(received_at)
+    return next_working_day(received_at) if topic.startswith("rights_") else None
 
 
 def hand_over(book: Book, conversation: Conversation) -> bool:

@@ -160,7 +160,6 @@ def _answer(
             medium=conversation.address.medium,
             language=language,
             level=conversation.level_at(now),
-            conversation_id=conversation.id,
             person=conversation.person,
             ours=conversation.address.ours,
             received_at=message.received_at,

@@ -1,18 +1,45 @@
-"""Give tests of the audit chain their house; a module with a `house` of its own has that one. Tests nothing."""
+"""Give tests their way out, a client's hook and mail, and the audit chain's house. Tests nothing.
+
+A module with a fixture of the same name has its own.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from bot.egress import Egress
 from bot.ledger import clients, tables
 from bot.ledger.audit import Telling, tell
 from bot.ledger.book import Ledger
 from tests.audit_house import House
 from tests.conftest import Clock
+from tests.standins.client_hook import ClientHook
+from tests.standins.smtp import SmtpStandIn
 from tests.world import SHOP_NUMBER, World
+
+
+@pytest.fixture
+def hook() -> Iterator[ClientHook]:
+    with ClientHook() as hook:
+        yield hook
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpStandIn]:
+    with SmtpStandIn() as smtp:
+        yield smtp
+
+
+@pytest.fixture
+def egress() -> Iterator[Egress]:
+    egress = Egress((ipaddress.ip_network("127.0.0.1/32"),), timeout=1.0)
+    yield egress
+    egress.close()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,25 +25,6 @@ from tests.world import ALA, SHOP_NUMBER, World
 
 ASKS = "chce dostac kopie swoich danych, mieszkam na Jasminowej"
 NO_MAIL = MailSettings("", "")
-
-
-@pytest.fixture
-def hook() -> Iterator[ClientHook]:
-    with ClientHook() as hook:
-        yield hook
-
-
-@pytest.fixture
-def smtp() -> Iterator[SmtpStandIn]:
-    with SmtpStandIn() as smtp:
-        yield smtp
-
-
-@pytest.fixture
-def egress() -> Iterator[Egress]:
-    egress = Egress((ipaddress.ip_network("127.0.0.1/32"),), timeout=1.0)
-    yield egress
-    egress.close()
 
 
 @pytest.fixture

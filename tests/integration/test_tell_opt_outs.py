@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -35,28 +34,9 @@ CREATED, LIFTED = "optout.created", "optout.lifted"
 
 
 @pytest.fixture
-def hook() -> Iterator[ClientHook]:
-    with ClientHook() as hook:
-        yield hook
-
-
-@pytest.fixture
 def other_hook() -> Iterator[ClientHook]:
     with ClientHook() as hook:
         yield hook
-
-
-@pytest.fixture
-def smtp() -> Iterator[SmtpStandIn]:
-    with SmtpStandIn() as smtp:
-        yield smtp
-
-
-@pytest.fixture
-def egress() -> Iterator[Egress]:
-    egress = Egress((ipaddress.ip_network("127.0.0.1/32"),), timeout=1.0)
-    yield egress
-    egress.close()
 
 
 @pytest.fixture
