@@ -164,7 +164,9 @@ class World:
         return self.answers()
 
     def presses(self, place: int, **more: object) -> list[str]:
-        return self.says("", button=f"option:{place}", **more)
+        """Press a button of the last message that arrived."""
+        token, label = self.phone.arrived[-1].buttons[place - 1]
+        return self.says(label, button=token, **more)
 
     def shares(self, number: str | None, *, is_own: bool = True, **more: object) -> list[str]:
         contact = SharedContact(number, is_own)

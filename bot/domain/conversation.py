@@ -67,6 +67,13 @@ class Asked:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def buttons(self) -> tuple[str, ...]:
+        """The token of each option's button. It names its question: buttons of earlier ones stay on the screen,
+        and one pressed there must not be taken for an answer to what is asked now."""
+        put_at = f"{int(self.expires_at.timestamp() * 1000):x}"
+        return tuple(f"option:{put_at}:{place}" for place in range(1, len(self.options) + 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Say:

@@ -151,10 +151,9 @@ def _start_code(
 
 
 def _answer(house: House, asked: Asked, message: Inbound) -> int | None:
-    """Which option of the open question this is: a button's token, a digit, yes or no, or a name shown."""
+    """Which option of the open question this is: one of its buttons, a digit, yes or no, or a name shown."""
     if message.button is not None:
-        place = message.button.removeprefix("option:")
-        return int(place) if place.isdecimal() and 1 <= int(place) <= len(asked.options) else None
+        return asked.buttons.index(message.button) + 1 if message.button in asked.buttons else None
     picked = keywords.choice(message.text, house.words, len(asked.options))
     if picked is not None:
         return picked

@@ -58,4 +58,4 @@ def buttons(
         labels = [text(house, key, language, conversation, {}) for key in ("label.yes", "label.no")]
     else:
         labels = [label(house, o, language, conversation) for o in ask.options]
-    return tuple((f"option:{i}", label) for i, label in enumerate(labels, 1))
+    return tuple(zip(ask.buttons, labels, strict=True))

@@ -13,7 +13,7 @@ from bot.services.escalate import answer, claim, hand_back
 from bot.services.sign_in import create
 from bot.services.take_sent import take_sent
 from tests.conftest import Clock
-from tests.world import BOT_NUMBER, CLINIC_NUMBER, SHARED_NUMBER, World
+from tests.world import ALA, BOT_NUMBER, CLINIC_NUMBER, SHARED_NUMBER, World
 
 TELEGRAM = {"as_": "5550001", "to": "42", "medium": Medium.TELEGRAM}
 DIRECT_CLIENT = "+48500100290"
@@ -200,3 +200,19 @@ def test_the_privacy_notice_comes_with_the_first_answer_only(world: World) -> No
 def _first_conversation(world: World) -> int:
     with world.house.ledger.read() as book:
         return int(book.scalar(select(conversations.c.id)))
+
+
+def test_a_button_of_an_earlier_question_is_its_words_and_answers_nothing_asked_since(
+    world: World, clock: Clock
+) -> None:
+    world.sent("shop", "AGREST")
+    world.model.known["moje dane prosze"] = ("rights_access", 0.95)
+    world.shares(ALA, **TELEGRAM)
+    world.says("AGREST", **TELEGRAM)
+    stop, label = world.phone.arrived[-1].buttons[0]
+    clock.move(timedelta(minutes=1))
+    world.says("moje dane prosze", **TELEGRAM)
+    assert world.phone.arrived[-1].buttons[0][1] == "przekaż"
+    assert "Czy mam zatrzymać" in said(world, label, button=stop, **TELEGRAM)
+    with world.house.ledger.read() as book:
+        assert [c.state for c in cases.listed(book)] == ["open"]
