@@ -15,6 +15,7 @@ from bot.services.look_up_sender import WITHHELD, Found
 from bot.texts import ZONE
 
 MOST_OPTIONS = 4  #: more would not fit an SMS
+MOST_NAMES = 3  #: each of up to 30 characters, and Cyrillic around them leaves 134 for the whole SMS
 
 
 def who_sent(turn: Turn, reads: Reads) -> Outcome:
@@ -86,7 +87,7 @@ def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
         names = [clients.card(reads.book, f.client) for f in finding.found if f.client != WITHHELD]
         options = tuple(
             Option("who_sent_client", c.public_name, {"client": c.id}, is_name=True)
-            for c in names[:MOST_OPTIONS]
+            for c in names[:MOST_NAMES]
         )
         if options:
             return Outcome(ask=asking.choose(turn, "who_sent.name_shared", *options))
