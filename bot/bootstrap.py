@@ -139,6 +139,8 @@ def build(settings: Settings, *, understanding: Understanding | None = None) -> 
         default_language=settings.default_language,
         stop_all_covers=settings.stop_all_covers,
         own_addresses=own,
+        sms_from=next(filter(None, (c.sms_from() for c in open_channels.values())), None),
+        code_countries=settings.code_countries,
         ways_to_clients=ways_to_clients(settings),
         public_url=settings.web.public_url,
     )

@@ -102,6 +102,7 @@ class Settings:
     default_language: str
     policy_file: Path | None
     stop_all_covers: Literal["all", "marketing"]
+    code_countries: frozenset[str]
     egress_allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     data_dir: Path
     smsapi_api_url: str = SMSAPI_API_URL  #: for clients' own accounts, also where the bot itself has none
@@ -146,6 +147,10 @@ class _Environment(BaseSettings):
     mail_from: str = Field("", description="address that mail to clients comes from")
     policy_file: Path | None = Field(None, description="text of the privacy policy")
     stop_all_covers: Literal["all", "marketing"] = Field("all", description="what STOP ALL blocks")
+    code_countries: str = Field(
+        "AT,BE,BG,CH,CY,CZ,DE,DK,EE,ES,FI,FR,GB,GR,HR,HU,IE,IS,IT,LI,LT,LU,LV,MT,NL,NO,PL,PT,RO,SE,SI,SK,UA",
+        description="countries whose mobile numbers a code may be texted to, two letters each, comma-separated",
+    )
     egress_allow: str = Field("", description="networks outgoing webhooks may reach besides public ones")
     data_dir: Path = Field(Path("data"), description="texts, keywords and knowledge")
     simulator: bool = Field(False, description="serve /phone")
@@ -188,6 +193,7 @@ def load(env_file: str | None = ".env") -> Settings:
         default_language=_language(env.default_language),
         policy_file=_file("POLICY_FILE", env.policy_file),
         stop_all_covers=env.stop_all_covers,
+        code_countries=_countries(env.code_countries),
         egress_allow=_networks("EGRESS_ALLOW", env.egress_allow),
         data_dir=_folder(env.data_dir),
     )
@@ -250,6 +256,13 @@ def _language(value: str) -> str:
     if not re.fullmatch(r"[a-z]{2}", value):
         raise BadSetting(f"{PREFIX}DEFAULT_LANGUAGE: two letters, such as pl")
     return value
+
+
+def _countries(value: str) -> frozenset[str]:
+    found = frozenset(part.strip().upper() for part in value.split(",") if part.strip())
+    if not all(re.fullmatch(r"[A-Z]{2}", country) for country in found):
+        raise BadSetting(f"{PREFIX}CODE_COUNTRIES: two letters each, such as PL,DE")
+    return found
 
 
 def _folder(path: Path) -> Path:

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot.domain.channel import Finding, Route
-from bot.domain.messages import Delivery, Inbound, Outgoing, Taken
+from bot.domain.messages import Delivery, Inbound, Origin, Outgoing, Taken
+
+BOT_NUMBER = "+48732000099"  #: the bot's own, for writing to it rather than answering a message
 
 
 class Simulator:
     """A channel that takes everything at once."""
 
     name = "simulator"
-    account = "simulator"
+    account = "demo"
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -24,6 +26,9 @@ class Simulator:
 
     def own_addresses(self) -> frozenset[str]:
         return frozenset()
+
+    def sms_from(self) -> Origin:
+        return Origin(self.name, self.account, BOT_NUMBER)
 
     def send(self, message: Outgoing) -> Taken:
         """Take the message: it is on the phone as soon as it stands in the outbox. Never fails."""

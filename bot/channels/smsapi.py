@@ -31,6 +31,7 @@ from bot.domain.messages import (
     Inbound,
     Kind,
     Medium,
+    Origin,
     Outgoing,
     Received,
     Report,
@@ -155,6 +156,9 @@ class Smsapi:
 
     def own_addresses(self) -> frozenset[str]:
         return frozenset({_ours(self.sender)}) if self.sender else frozenset()
+
+    def sms_from(self) -> Origin | None:
+        return Origin(self.name, self.account, _ours(self.sender)) if self.sender else None
 
     def read_message(self, request: HookRequest, now: datetime) -> Received:
         self._verify(request)

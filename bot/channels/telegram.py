@@ -128,6 +128,9 @@ class Telegram:
     def own_addresses(self) -> frozenset[str]:
         return frozenset({self.account})
 
+    def sms_from(self) -> None:
+        """No SMS leaves from here."""
+
     def read(self, request: HookRequest, now: datetime) -> Received:
         given = request.headers.get("x-telegram-bot-api-secret-token", "")
         is_ours = hmac.compare_digest(given.encode("utf-8", "replace"), self._secret)

@@ -40,6 +40,7 @@ from bot.domain.messages import (
     Inbound,
     Kind,
     Medium,
+    Origin,
     Outgoing,
     Received,
     Report,
@@ -177,6 +178,9 @@ class Twilio:
         if self.sender and not _is_service(self.sender):
             known.add(self.sender)
         return frozenset(known | {f"whatsapp:{number}" for number in known if number.startswith("+")})
+
+    def sms_from(self) -> Origin | None:
+        return Origin(self.name, self.account, self.sender) if self.sender else None
 
     def read_inbound(self, request: HookRequest, now: datetime) -> Received:
         form = self._verified(request)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.messages import HookRequest, Inbound, Outgoing, Received, Taken
+from bot.domain.messages import HookRequest, Inbound, Origin, Outgoing, Received, Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class Channel(Protocol):
 
     def own_addresses(self) -> frozenset[str]:
         """Our own addresses on this provider, as they stand in `Address.ours`; never answered."""
+
+    def sms_from(self) -> Origin | None:
+        """Where codes and unprompted SMS leave from; None: none leave here."""
 
     def send(self, message: Outgoing) -> Taken:
         """Hand one message to the provider. Raises `SendFailed`."""

@@ -56,6 +56,19 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """One of our own addresses from which an SMS can leave that nobody wrote to: codes and unprompted texts."""
+
+    provider: str
+    account: str
+    ours: str
+
+    def to(self, number: str) -> Address:
+        """Where a number (E.164) is written to from here."""
+        return Address(self.provider, self.account, Medium.SMS, number, self.ours)
+
+
+@dataclass(frozen=True, slots=True)
 class SharedContact:
     """A contact card. `number` is E.164 or None if it is no number we accept.
 

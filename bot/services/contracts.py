@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.keywords import Words
+from bot.domain.messages import Origin
 from bot.domain.readings import Reading
 from bot.knowledge import Knowledge
 from bot.ledger.book import Book, Ledger
@@ -38,6 +39,8 @@ class House:
     default_language: str = "pl"
     stop_all_covers: str = "all"
     own_addresses: frozenset[str] = frozenset()
+    sms_from: Origin | None = None  #: where codes are texted from; None: only within an SMS conversation
+    code_countries: frozenset[str] = frozenset({"PL"})
     ways_to_clients: Mapping[str, bool] | None = None  #: which of `webhook` and `mail` can be sent at all
     public_url: str = ""  #: how clients reach this host, no slash at the end; empty: mails have no link
 

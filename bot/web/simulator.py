@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, JSONResponse
 
 from bot import sample
+from bot.channels.simulator import BOT_NUMBER, Simulator
 from bot.domain.errors import BadInput
 from bot.domain.messages import Address, Inbound, Kind, Medium, Received, SharedContact
 from bot.domain.numbers import to_e164
@@ -26,9 +27,6 @@ from bot.services.contracts import House
 from bot.services.receive import receive
 from bot.web.pages import Pages
 
-PROVIDER = "simulator"
-ACCOUNT = "demo"
-BOT_NUMBER = "+48732000099"  #: the bot's own, for writing to it rather than answering a message
 BOT_CHAT = "whosent_bot"
 MEDIA = (Medium.SMS, Medium.TELEGRAM, Medium.WHATSAPP)
 TELEGRAM_USERS = {"700100200": "Ada", "700100201": "Bruno"}
@@ -48,14 +46,14 @@ def address_of(*, medium: str, person: str, ours: str = "") -> Address:
     if medium == Medium.TELEGRAM:
         if not (person.isascii() and person.isdecimal() and len(person) <= 20):
             raise BadInput("person", "a Telegram user id is digits")
-        return Address(PROVIDER, ACCOUNT, Medium.TELEGRAM, person, BOT_CHAT)
+        return Address(Simulator.name, Simulator.account, Medium.TELEGRAM, person, BOT_CHAT)
     number = to_e164(person, region=HOME)
     if number is None:
         raise BadInput("person", "this is no valid phone number")
     written_to = to_e164(ours, region=HOME) if ours else BOT_NUMBER
     if written_to is None:
         raise BadInput("ours", "this is no number one could answer")
-    return Address(PROVIDER, ACCOUNT, Medium(medium), number, written_to)
+    return Address(Simulator.name, Simulator.account, Medium(medium), number, written_to)
 
 
 def simulate(

@@ -249,6 +249,21 @@ def test_a_message_is_taken_once(case: Case) -> None:
     assert case.provider is None or len(case.provider.sent) == 1
 
 
+def test_a_code_leaves_from_the_sender_of_the_settings_and_what_is_answered_to_it_comes_back_there(
+    case: Case,
+) -> None:
+    origin = case.channel.sms_from()
+    if case.address.medium is not Medium.SMS:
+        assert origin is None
+        return
+    assert origin is not None
+    assert origin.provider == case.channel.name
+    taken = case.channel.send(replace(outgoing(case), address=origin.to(PERSON)))
+    assert taken.provider_id
+    if case.provider is not None:
+        assert case.channel.own_addresses() >= {origin.ours}
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_a_provider_in_trouble_is_retryable_or_unclear_never_permanent(hooked: Case, status: int) -> None:
     assert hooked.provider is not None

@@ -79,6 +79,7 @@ BAD = [
     ("DEFAULT_LANGUAGE", "polski"),
     ("DEFAULT_LANGUAGE", "PL"),
     ("STOP_ALL_COVERS", "nothing"),
+    ("CODE_COUNTRIES", "PL,Poland"),
     ("EGRESS_ALLOW", "inside"),
     ("EGRESS_ALLOW", "127.0.0.1/8"),
     ("SIMULATOR", "perhaps"),
