@@ -24,6 +24,7 @@ from bot.services.mirror_opt_outs import mirror
 from bot.services.notify_controller import notify
 from bot.services.purge import purge
 from bot.services.receive import receive
+from bot.services.remind import remind
 from bot.services.respond import reread, respond
 from bot.services.seal import seal
 from bot.services.take_listed import take_listed
@@ -45,6 +46,7 @@ NOTIFY_EVERY = 2.0
 SEAL_EVERY = 3.0  #: seconds; what is done is to be sealed within 10
 MIRROR_EVERY = 5.0
 LISTS_EVERY = 60.0  #: seconds between looks whether a client's account is due to be asked or compared
+REMIND_EVERY = 300.0  #: seconds between looks at what clients have not acknowledged
 PURGE_EVERY = 6 * 3600.0
 
 
@@ -66,6 +68,7 @@ class Worker:
         loops += [("seal", self._every(SEAL_EVERY, self._seal))]
         loops += [("mirror", self._every(MIRROR_EVERY, self._mirror))]
         loops += [("lists", self._every(LISTS_EVERY, self._lists))]
+        loops += [("remind", self._every(REMIND_EVERY, self._remind))]
         loops += [("purge", self._every(PURGE_EVERY, self._purge))]
         telegram = built.channels.get("telegram")
         if isinstance(telegram, Telegram) and not telegram.routes:
@@ -168,6 +171,10 @@ class Worker:
             compared = compare_due(built.house, self._reach, now=built.clock())
             if not asked and compared is None:
                 return
+
+    def _remind(self) -> None:
+        if remind(self._built.house, now=self._built.clock()):
+            self._built.bell.ring()
 
     def _purge(self) -> None:
         purge(self._built.house.ledger, self._built.clock(), dry_run=False)

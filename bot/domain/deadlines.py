@@ -1,4 +1,4 @@
-"""Say by when something is due: months, working days, hours. Keeps no clock and reminds nobody.
+"""Say by when something is due: months and working days. Keeps no clock and reminds nobody.
 
 The rule is Regulation (EEC, Euratom) No 1182/71, Article 3, which the GDPR's months follow: the day of
 receipt is not counted; a period of months ends on the day of the same number, in a month that has none on its
@@ -7,7 +7,9 @@ https://eur-lex.europa.eu/eli/reg/1971/1182/oj
 """
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,23 @@ SATURDAY = 5
 # GDPR Article 12(3): one month to answer, and two further ones if the person is told why within the first.
 ANSWER_MONTHS = 1
 FURTHER_MONTHS = 2
+
+
+class Step(StrEnum):
+    """What is due within working days, not months."""
+
+    FORWARD = "forward"  #: an end user's request, to the client that must answer it
+    REMIND = "remind"  #: the client, which has not acknowledged it
+    ESCALATE = "escalate"  #: to support, since the client still has not
+
+
+WORKING_DAYS: Mapping[Step, int] = {Step.FORWARD: 1, Step.REMIND: 2, Step.ESCALATE: 5}
+"""A processor passes on without delay (GDPR 28(3)(e); EDPB 07/2020, 130), which is read as the next working day.
+
+No law says how soon a client must acknowledge, but its month runs from the day the person wrote. A mailbox that is
+looked at is looked at within two working days; after a week of silence somebody must call, while three weeks of
+that month are left.
+"""
 
 
 def due_on(received: datetime, months: int = ANSWER_MONTHS) -> date:
@@ -33,7 +52,7 @@ def due_on(received: datetime, months: int = ANSWER_MONTHS) -> date:
     """
     if months < 0:
         raise ValueError("a period cannot have a negative number of months")
-    first = _day_in_warsaw(received)
+    first = day_in_warsaw(received)
     years, month = divmod(first.month - 1 + months, 12)
     year, month = first.year + years, month + 1
     return _working_day_from(date(year, month, min(first.day, monthrange(year, month)[1])))
@@ -64,24 +83,21 @@ def next_working_day(now: datetime, days: int = 1) -> date:
     """
     if days < 1:
         raise ValueError("at least one working day is needed")
-    day = _day_in_warsaw(now)
+    day = day_in_warsaw(now)
     for _ in range(days):
         day = _working_day_from(day + timedelta(days=1))
     return day
 
 
-def within_hours(now: datetime, hours: int) -> datetime:
-    """Return the moment, in UTC, at which `hours` have passed since `now`, nights and holidays included.
+def is_over(since: datetime, step: Step, now: datetime) -> bool:
+    """Return whether the working days of `step` have passed since `since`: true from the working day after the last.
 
-    For clocks of hours (a breach: 72). The Regulation would leave out the hour that has begun; counting it
-    makes us early by less than an hour and never late.
+    So that nobody is reminded on a Sunday, nor on the very day on which the answer was still in time.
 
     Raises:
-        ValueError: `now` has no time zone, or `hours` is negative.
+        ValueError: `since` or `now` has no time zone.
     """
-    if hours < 0:
-        raise ValueError("a period cannot have a negative number of hours")
-    return _aware(now).astimezone(UTC) + timedelta(hours=hours)
+    return day_in_warsaw(now) >= next_working_day(since, WORKING_DAYS[step] + 1)
 
 
 def is_working_day(day: date) -> bool:
@@ -102,11 +118,8 @@ def _working_day_from(day: date) -> date:
     return day
 
 
-def _day_in_warsaw(moment: datetime) -> date:
-    return _aware(moment).astimezone(WARSAW).date()
-
-
-def _aware(moment: datetime) -> datetime:
+def day_in_warsaw(moment: datetime) -> date:
+    """Return the day of `moment` in Warsaw. Raises ValueError if it has no time zone."""
     if moment.utcoffset() is None:
         raise ValueError("a moment without a time zone has no day in Warsaw")
-    return moment
+    return moment.astimezone(WARSAW).date()

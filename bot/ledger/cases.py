@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import String, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    String,
+    Update,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import RowMapping
 
+from bot.domain import references
 from bot.domain.errors import NotKnown
 from bot.ledger.book import Book, Prepared
-from bot.ledger.tables import case_notes, cases
+from bot.ledger.tables import case_notes, cases, notices
 
 _BODY = "case_notes.body"
-_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  #: nothing that is read for something else over the phone
-REF_LENGTH = 8
+MOST = 500  #: cases of one list
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,23 @@ class Case:
     due_on: date | None
     received_at: datetime
     closed_at: datetime | None
+    forwarded_at: datetime | None
+    reminded_at: datetime | None
+    escalated_at: datetime | None
+    acknowledged_at: datetime | None
+    extended_at: datetime | None
+    is_refused: bool
+    wants_word: bool
+
+    @property
+    def is_right(self) -> bool:
+        """Is it a claim of a right, which has a clock and an answer that is owed?"""
+        return self.topic.startswith("rights_")
+
+    @property
+    def is_ours(self) -> bool:
+        """Is it a right that the provider itself must answer?"""
+        return self.is_right and self.client is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +112,7 @@ def open_case(
 ) -> Case:
     """File a new case under a reference of its own."""
     for _ in range(5):
-        ref = "".join(secrets.choice(_LETTERS) for _ in range(REF_LENGTH))
+        ref = references.make(secrets.choice)
         number = book.scalar(
             _OPEN,
             ref=ref,
@@ -130,7 +160,22 @@ def listed(book: Book, *, conversation: int | None = None, include_closed: bool 
     if not include_closed:
         query = query.where(cases.c.state != "closed")
     query = query.order_by(cases.c.is_urgent.desc(), cases.c.due_on.is_(None), cases.c.due_on, cases.c.id)
-    return [_case(row) for row in book.rows(query.limit(500))]
+    return [_case(row) for row in book.rows(query.limit(MOST))]
+
+
+def due(book: Book, *, states: Sequence[str]) -> list[Case]:
+    """Cases with a date in some states, the earliest first, whoever has their conversation.
+
+    Of those passed on only the ones that are a person's to do: still on their way, or not acknowledged for long.
+    """
+    is_to_do = or_(cases.c.state != "forwarded", cases.c.escalated_at.is_not(None), _is_on_its_way())
+    query = (
+        select(cases)
+        .where(cases.c.state.in_(states), cases.c.due_on.is_not(None), cases.c.acknowledged_at.is_(None))
+        .where(is_to_do)
+        .order_by(cases.c.due_on, cases.c.id)
+    )
+    return [_case(row) for row in book.rows(query.limit(MOST))]
 
 
 def set_state(book: Book, case: int, state: str, *, now: datetime) -> None:
@@ -139,6 +184,123 @@ def set_state(book: Book, case: int, state: str, *, now: datetime) -> None:
         .where(cases.c.id == case)
         .values(state=state, closed_at=now if state == "closed" else None)
     )
+
+
+def adopt(
+    book: Book, case: int, *, audience: str, client: int | None, due_on: date | None, is_verified: bool
+) -> None:
+    """It is known now who the person is and whose duty it is. What was verified stays so."""
+    values = {"state": "open", "audience": audience, "client": client}
+    values |= {"due_on": due_on.isoformat() if due_on else None}
+    book.run(update(cases).where(cases.c.id == case).values(values))
+    if is_verified:
+        verify(book, case)
+
+
+def belongs_to(book: Book, case: int, person: int) -> None:
+    """The number of a chat is known now, and with it the person whose case this is."""
+    book.run(update(cases).where(cases.c.id == case, cases.c.person.is_(None)).values(person=person))
+
+
+def verify(book: Book, case: int) -> bool:
+    """The person is who they say they are. False: that was known. Nothing takes it back."""
+    return _once(book, update(cases).where(cases.c.id == case, ~cases.c.is_verified).values(is_verified=True))
+
+
+def forward(book: Book, case: int, *, now: datetime) -> None:
+    """It is on its way to the client."""
+    values = {"state": "forwarded", "forwarded_at": func.coalesce(cases.c.forwarded_at, now)}
+    book.run(update(cases).where(cases.c.id == case).values(values))
+
+
+def take_back(book: Book, case: int) -> None:
+    """The client could not be told, so it is support's to pass on. Nothing to do if the client has it all the same."""
+    book.run(_silent(case).values(state="open"))
+
+
+def acknowledge(book: Book, case: int, *, now: datetime) -> bool:
+    """The client has it, even if it seemed never to have got it. False: it said so before."""
+    first = update(cases).where(cases.c.id == case, cases.c.acknowledged_at.is_(None))
+    if not _once(book, first.values(acknowledged_at=now)):
+        return False
+    book.run(update(cases).where(cases.c.id == case, cases.c.state == "open").values(state="forwarded"))
+    return True
+
+
+def remind(book: Book, case: int, *, now: datetime) -> bool:
+    """The client is reminded now. False: it was, or it has acknowledged."""
+    return _once(book, _silent(case).where(cases.c.reminded_at.is_(None)).values(reminded_at=now))
+
+
+def escalate(book: Book, case: int, *, due_on: date, now: datetime) -> bool:
+    """Support is to see to it by `due_on`. False: it is so already, or the client has acknowledged."""
+    values = {"escalated_at": now, "due_on": due_on.isoformat()}
+    return _once(book, _silent(case).where(cases.c.escalated_at.is_(None)).values(values))
+
+
+def extend(book: Book, case: int, *, due_on: date, now: datetime) -> bool:
+    """It takes until `due_on`. False: it was extended before, or is not open."""
+    open_ = update(cases).where(
+        cases.c.id == case, cases.c.state.in_(("open", "possible")), cases.c.extended_at.is_(None)
+    )
+    return _once(book, open_.values(due_on=due_on.isoformat(), extended_at=now, state="open"))
+
+
+def refuse(book: Book, case: int, *, now: datetime) -> bool:
+    """It is closed by a refusal. False: it is not open."""
+    open_ = update(cases).where(cases.c.id == case, cases.c.state.in_(("open", "possible")))
+    return _once(book, open_.values(state="closed", closed_at=now, is_refused=True))
+
+
+def want_word(book: Book, case: int, *, wants: bool) -> bool:
+    """The person wants to hear when the client acknowledges it, or has heard. False: it is so already."""
+    return _once(
+        book, update(cases).where(cases.c.id == case, cases.c.wants_word != wants).values(wants_word=wants)
+    )
+
+
+# Values and all, as `ix_cases_unacknowledged` has it: SQLite sees through no parameter to a partial index.
+_IS_SILENT = (cases.c.state == literal_column("'forwarded'")) & cases.c.acknowledged_at.is_(None)
+_IS_HAD = (cases.c.state == "forwarded") & cases.c.acknowledged_at.is_not(None)
+_IS_FORWARD = (notices.c.case_id == cases.c.id) & (notices.c.event_type == "rights_request.forwarded")
+
+
+def _is_on_its_way() -> ColumnElement[bool]:
+    """Is it still tried to tell the client? The tries follow each other closely, so no reminder is due."""
+    return exists(select(notices.c.id).where(_IS_FORWARD, notices.c.state.in_(("ready", "in_hand"))))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A request that a client was told of and has not acknowledged. at: when it was told."""
+
+    case: Case
+    at: datetime
+
+
+def unacknowledged(book: Book) -> list[Told]:
+    """What clients were told of and are silent about, as long as a reminder or an escalation may be due."""
+    told_at = (
+        select(func.max(notices.c.settled_at)).where(_IS_FORWARD, notices.c.state == "sent").scalar_subquery()
+    )
+    query = (
+        select(cases, func.coalesce(told_at, cases.c.forwarded_at).label("told_at"))
+        .where(_IS_SILENT, cases.c.escalated_at.is_(None), ~_is_on_its_way())
+        .order_by(cases.c.id)
+    )
+    return [Told(_case(row), row["told_at"]) for row in book.rows(query)]
+
+
+def wanting_word(book: Book) -> list[Case]:
+    """Requests that the client has and whose person waits to hear it."""
+    query = select(cases).where(_IS_HAD, cases.c.wants_word)
+    return [_case(row) for row in book.rows(query.order_by(cases.c.id))]
+
+
+def had_since(book: Book, received_before: datetime) -> list[Case]:
+    """Requests of before a moment that the client has: nothing of them is left to do here."""
+    query = select(cases).where(_IS_HAD, cases.c.received_at < received_before)
+    return [_case(row) for row in book.rows(query.order_by(cases.c.id).limit(MOST))]
 
 
 def note(
@@ -178,4 +340,22 @@ def _case(row: RowMapping) -> Case:
         due_on=date.fromisoformat(row["due_on"]) if row["due_on"] else None,
         received_at=row["received_at"],
         closed_at=row["closed_at"],
+        forwarded_at=row["forwarded_at"],
+        reminded_at=row["reminded_at"],
+        escalated_at=row["escalated_at"],
+        acknowledged_at=row["acknowledged_at"],
+        extended_at=row["extended_at"],
+        is_refused=row["is_refused"],
+        wants_word=row["wants_word"],
     )
+
+
+def _silent(case: int) -> Update:
+    return update(cases).where(cases.c.id == case, _IS_SILENT)
+
+
+def _once(book: Book, statement: Update) -> bool:
+    """Whether the statement changed its row: of several who try at once, one does."""
+    result = book.run(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1

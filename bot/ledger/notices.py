@@ -27,7 +27,7 @@ from sqlalchemy.engine import RowMapping
 from bot.ledger import audit
 from bot.ledger.audit import Telling
 from bot.ledger.book import Book, Prepared
-from bot.ledger.tables import cases, clients, notices
+from bot.ledger.tables import clients, notices
 
 _BODY = "notices.body"
 _CHUNK = 5_000  #: rows named in one statement
@@ -42,6 +42,12 @@ class EventType(StrEnum):
     STOPPED = "optout.created"
     LIFTED = "optout.lifted"
     RIGHTS = "rights_request.forwarded"
+    REMINDER = "rights_request.reminder"
+    """The same again, since it was not acknowledged."""
+
+
+REQUESTS = frozenset({EventType.RIGHTS, EventType.REMINDER})
+"""What is about one request and has a due date, so that it waits for no daily mail."""
 
 
 class Way(StrEnum):
@@ -231,15 +237,6 @@ def take_waiting(book: Book, client: int, way: Way, *, now: datetime) -> list[No
     return _take(book, query.order_by(notices.c.id), now=now)
 
 
-def acknowledge(book: Book, ref: str, client: int, *, now: datetime) -> datetime | None:
-    """The client says that it has the request. When it first said so; None: no such request of this client."""
-    case = select(cases.c.id).where(cases.c.ref == ref.upper(), cases.c.client == client).scalar_subquery()
-    theirs = and_(notices.c.case_id == case, notices.c.client == client)
-    book.run(update(notices).where(theirs, notices.c.acknowledged_at.is_(None)).values(acknowledged_at=now))
-    first: datetime | None = book.scalar(select(func.min(notices.c.acknowledged_at)).where(theirs))
-    return first
-
-
 @dataclass(frozen=True, slots=True)
 class Count:
     """How much of one kind and state there is for a client, and since when."""
@@ -277,7 +274,7 @@ def _waits_for_another() -> ColumnElement[bool]:
             earlier.c.person == notices.c.person,
             earlier.c.sequence < notices.c.sequence,
             _is_open(earlier),
-            or_(earlier.c.way != Way.DIGEST.value, notices.c.event_type != EventType.RIGHTS.value),
+            or_(earlier.c.way != Way.DIGEST.value, notices.c.event_type.not_in(REQUESTS)),
         )
     )
 

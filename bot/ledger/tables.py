@@ -433,9 +433,28 @@ cases = Table(
     Column("due_on", String(10), comment="ISO date in Europe/Warsaw; none: no legal clock of ours"),
     _at("received_at"),
     _at("closed_at", nullable=True),
+    _at("forwarded_at", nullable=True, comment="when it was first put on its way to the client"),
+    _at("reminded_at", nullable=True, comment="the client was asked again to acknowledge it"),
+    _at("escalated_at", nullable=True, comment="support has it, since the client does not acknowledge it"),
+    _at("acknowledged_at", nullable=True, comment="the client said that it has it"),
+    _at("extended_at", nullable=True, comment="when the person was told that it takes longer"),
+    Column("is_refused", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "wants_word",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="the person asked to hear when the client acknowledges it",
+    ),
     _one_of("audience", "recipient", "direct_client", "visitor", "unknown"),
     _one_of("state", "possible", "open", "forwarded", "closed"),
     Index("ix_cases_state_due_on", "state", "due_on"),
+    Index(
+        "ix_cases_unacknowledged",
+        "id",
+        sqlite_where=text("state = 'forwarded' AND acknowledged_at IS NULL"),
+        postgresql_where=text("state = 'forwarded' AND acknowledged_at IS NULL"),
+    ),
 )
 
 case_notes = Table(
@@ -474,9 +493,11 @@ notices = Table(
     _at("ready_at"),
     _at("created_at"),
     _at("settled_at", nullable=True),
-    _at("acknowledged_at", nullable=True),
     UniqueConstraint("client", "person", "sequence"),
-    _one_of("event_type", "optout.created", "optout.lifted", "rights_request.forwarded"),
+    _one_of(
+        *("event_type", "optout.created", "optout.lifted"),
+        *("rights_request.forwarded", "rights_request.reminder"),
+    ),
     _one_of("way", "webhook", "mail", "digest"),
     _one_of("state", "ready", "in_hand", "sent", "failed"),
     CheckConstraint("(case_id IS NULL) <> (evidence IS NULL)", name="one_cause"),

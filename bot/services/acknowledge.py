@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from bot.domain.errors import NotKnown
-from bot.ledger import cases, clients, notices
+from bot.ledger import cases, clients
 from bot.ledger.book import Book, Ledger
 from bot.ledger.keys import Keys
 
@@ -70,12 +70,12 @@ def _client_of(book: Book, ref: str, signed: Signed, now: datetime) -> int:
 
 def _acknowledge(book: Book, ref: str, client: int, now: datetime) -> datetime:
     case = cases.by_ref(book, ref) if ref.isascii() and ref.isalnum() else None
-    first = None if case is None else notices.acknowledge(book, ref, client, now=now)
-    if case is None or first is None:
+    if case is None or case.client != client or case.forwarded_at is None:
         raise NotKnown
-    if first == now:
-        cases.note(book, case.id, author="client", body="acknowledged", at=now)
-    return first
+    if not cases.acknowledge(book, case.id, now=now):
+        return cases.get(book, case.id).acknowledged_at or now
+    cases.note(book, case.id, author="client", body="acknowledged", at=now)
+    return now
 
 
 def _sign(keys: Keys, ref: str, client_id: str, until: int) -> str:

@@ -21,7 +21,7 @@ from bot.domain.errors import SendFailed
 from bot.egress import Egress
 from bot.ledger import cases, clients, notices
 from bot.ledger.book import Book
-from bot.ledger.notices import EventType, Notice, Way
+from bot.ledger.notices import REQUESTS, EventType, Notice, Way
 from bot.services import acknowledge
 from bot.services.contracts import House
 from bot.services.reach_client import mail_to
@@ -130,6 +130,10 @@ _REQUEST = (
     "Osoba, ktora dostala Wasza wiadomosc, zlozyla zadanie dotyczace danych osobowych.",
     "A person who got your message has made a request about personal data.",
 )
+_REMINDER = (
+    "Przypominamy o zadaniu, ktorego odbioru nie potwierdzono. Termin na odpowiedz biegnie od jego otrzymania.",
+    "This is a reminder of a request that was not acknowledged. The time to answer runs from its receipt.",
+)
 _CONFIRM = "Prosze potwierdzic odbior / Please acknowledge receipt:"
 _OPT_OUTS = (
     "Ponizsze numery nie chca Waszych wiadomosci (optout.created) albo cofnely sprzeciw (optout.lifted).",
@@ -140,7 +144,7 @@ _OPT_OUTS = (
 
 
 def _mail(house: House, settings: MailSettings, turn: _Turn, now: datetime) -> EmailMessage:
-    is_request = turn.first.event_type is EventType.RIGHTS
+    is_request = turn.first.event_type in REQUESTS
     brand = house.texts.provider.brand
     message = EmailMessage()
     message["From"] = settings.mail_from
@@ -156,7 +160,8 @@ def _mail(house: House, settings: MailSettings, turn: _Turn, now: datetime) -> E
 
 def _request(house: House, turn: _Turn, now: datetime) -> list[str]:
     fields = turn.first.body["data"]
-    lines = [*_REQUEST, "", *(f"{name}: {value}" for name, value in fields.items())]
+    said = _REMINDER if turn.first.event_type is EventType.REMINDER else _REQUEST
+    lines = [*said, "", *(f"{name}: {value}" for name, value in fields.items())]
     if house.public_url:
         keys = house.ledger.keys
         address = acknowledge.link(
@@ -201,13 +206,16 @@ def _failed(house: House, turn: _Turn, failure: SendFailed, now: datetime) -> No
 def _give_up(
     house: House, book: Book, client: Client, over: Sequence[Notice], code: str, now: datetime
 ) -> None:
-    """A request goes back to support; an opt-out that no webhook took goes by the daily mail, if there is one."""
+    """A request goes back to support; an opt-out that no webhook took goes by the daily mail, if there is one.
+
+    A reminder that did not get through leaves the request where it is: support is told soon anyway.
+    """
     for notice in over:
         digest = mail_to(client, notice.event_type, house.ways_to_clients)
-        if notice.event_type is not EventType.RIGHTS and notice.way is Way.WEBHOOK and digest is not None:
+        if notice.event_type not in REQUESTS and notice.way is Way.WEBHOOK and digest is not None:
             notices.settle(book, [notice], "ready", now=now, code=code, ready_at=now, way=digest)
             continue
         log.error("client was never told", event_id=notice.event, code=code, alarm=True)
         notices.settle(book, [notice], "failed", now=now, code=code)
-        if notice.case is not None and cases.get(book, notice.case).state == "forwarded":
-            cases.set_state(book, notice.case, "open", now=now)
+        if notice.event_type is EventType.RIGHTS and notice.case is not None:
+            cases.take_back(book, notice.case)

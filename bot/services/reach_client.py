@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bot.domain.clients import Client
 from bot.ledger import clients
 from bot.ledger.book import Book
-from bot.ledger.notices import EventType, Way
+from bot.ledger.notices import REQUESTS, EventType, Way
 
 Ways = Mapping[str, bool]
 """Which of `webhook` and `mail` this house can send at all."""
@@ -28,7 +28,7 @@ def mail_to(client: Client, event_type: EventType, ways: Ways | None) -> Way | N
     """The way by mail, or None if the house sends none or the client has no address for it."""
     if not (ways or {}).get("mail") or not client.privacy_email:
         return None
-    return Way.MAIL if event_type is EventType.RIGHTS else Way.DIGEST
+    return Way.MAIL if event_type in REQUESTS else Way.DIGEST
 
 
 def _takes_webhooks(book: Book, client: Client, ways: Ways) -> bool:

@@ -13,7 +13,7 @@ from bot.ledger import cases, clients, notices, people
 from bot.ledger.book import Book
 from bot.ledger.cases import Case
 from bot.ledger.conversations import Conversation
-from bot.ledger.notices import Draft, EventType
+from bot.ledger.notices import Draft, EventType, Way
 from bot.services.contracts import House
 from bot.services.escalate import open_case
 from bot.services.reach_client import way_to
@@ -56,23 +56,34 @@ def forward(
     )
     if not is_new and case.state == "forwarded":
         return Forwarded(case, "again")
-    card = clients.card(book, client)
-    person = conversation.person
-    way = way_to(book, card, EventType.RIGHTS, house.ways_to_clients)
-    if way is None or person is None:
-        return Forwarded(case, None)
-    people.lock(book, person)
+    way = tell_client(house, book, case, EventType.RIGHTS, now=now)
+    if way is not None:
+        cases.forward(book, case.id, now=now)
+    return Forwarded(case, way)
+
+
+def tell_client(house: House, book: Book, case: Case, event_type: EventType, *, now: datetime) -> Way | None:
+    """Put on its way to the client what it needs of a request and no more. None: it, or the person, has no way.
+
+    What the person wrote stays here: it may say more than the client is to know.
+    """
+    if case.client is None or case.person is None:
+        return None
+    card = clients.card(book, case.client)
+    way = way_to(book, card, event_type, house.ways_to_clients)
+    if way is None:
+        return None
+    people.lock(book, case.person)
     body = {
-        "type": EventType.RIGHTS.value,
+        "type": event_type.value,
         "timestamp": now.isoformat(),
         "data": {
             "reference": case.ref,
             "client_id": card.client_id,
-            "number": people.number_of(book, person),
-            "request": topic,
-            "received_at": received_at.isoformat(),
+            "number": people.number_of(book, case.person),
+            "request": case.topic,
+            "received_at": case.received_at.isoformat(),
         },
     }
-    notices.put(book, Draft(EventType.RIGHTS, client, person, way, body, case=case.id), now=now)
-    cases.set_state(book, case.id, "forwarded", now=now)
-    return Forwarded(case, way)
+    notices.put(book, Draft(event_type, case.client, case.person, way, body, case=case.id), now=now)
+    return way

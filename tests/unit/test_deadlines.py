@@ -1,4 +1,4 @@
-"""Promises about due dates: calendar months, Polish working days, elapsed hours."""
+"""Promises about due dates: calendar months and Polish working days."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.deadlines import WARSAW, due_on, extended, is_working_day, next_working_day, within_hours
+from bot.domain.deadlines import (
+    WARSAW,
+    WORKING_DAYS,
+    Step,
+    day_in_warsaw,
+    due_on,
+    extended,
+    is_over,
+    is_working_day,
+    next_working_day,
+)
 
 MOMENTS = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2035, 12, 31)).map(
     lambda moment: moment.replace(tzinfo=UTC)
@@ -74,12 +84,24 @@ def test_one_working_day_is_the_next_one(now: datetime, days: int, expected: dat
     assert next_working_day(now, days) == expected
 
 
-def test_hours_run_through_the_night_the_clocks_change():
-    before = datetime(2026, 10, 24, 12, 0, tzinfo=WARSAW)
-    assert within_hours(before, 72) == datetime(2026, 10, 27, 10, 0, tzinfo=UTC)
+@pytest.mark.parametrize("step", Step)
+@given(since=MOMENTS, later=st.integers(min_value=0, max_value=60))
+def test_a_step_is_over_from_the_working_day_after_its_last(step: Step, since: datetime, later: int):
+    now = since + timedelta(days=later)
+    day, until = day_in_warsaw(since), day_in_warsaw(now)
+    span = [day + timedelta(days=passed) for passed in range(1, (until - day).days + 1)]
+    assert is_over(since, step, now) == (sum(map(is_working_day, span)) > WORKING_DAYS[step])
 
 
-@pytest.mark.parametrize("ask", [due_on, extended, next_working_day, lambda moment: within_hours(moment, 1)])
+def test_a_client_told_before_the_holidays_is_reminded_after_them():
+    told = noon(2026, 12, 22)  # a Tuesday; 24 to 27 December are days off
+    assert not is_over(told, Step.REMIND, noon(2026, 12, 28))
+    assert is_over(told, Step.REMIND, noon(2026, 12, 29))
+    assert not is_over(told, Step.ESCALATE, noon(2026, 12, 31))
+    assert is_over(told, Step.ESCALATE, noon(2027, 1, 4))
+
+
+@pytest.mark.parametrize("ask", [due_on, extended, next_working_day, day_in_warsaw])
 def test_a_moment_without_a_zone_is_refused(ask):
     with pytest.raises(ValueError, match="time zone"):
         ask(datetime(2026, 10, 14, 12, 0))

@@ -1,0 +1,62 @@
+"""A reference is told from words, numbers and senders' names, however it is typed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bot.domain import references
+
+
+def test_a_reference_has_letters_and_digits_and_nothing_that_is_misheard() -> None:
+    pick = random.Random(7).choice
+    made = [references.make(pick) for _ in range(2_000)]
+    assert len(set(made)) == len(made)
+    for reference in made:
+        assert references.found_in(f"nr {reference}, prosze") == (reference,)
+        assert not set(reference) & set("01IO")
+        assert not reference.isdecimal()
+        assert not reference.isalpha()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status AB23CD45",
+        "Status ab23cd45?",
+        "co z moją sprawą AB23-CD45",
+        "sprawa nr: ab23 cd45.",
+        "what about case AB23CD45",
+        "Wie steht es um AB23CD45, mein Fall",
+        "що зі справою AB23CD45",
+        "nr.AB23CD45",
+    ],
+)
+def test_a_question_about_a_case_is_found_however_it_is_typed(text: str) -> None:
+    assert references.found_in(text) == ("AB23CD45",)
+    assert references.asks_about_a_case(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WYPADEK",
+        "przestancie natychmiast",
+        "48500100",
+        "+48500100200",
+        "500 100 200",
+        "AB23CD456",
+        "ŻAB23CD45",
+        "AB12CD34 has a one",
+        "MAMA TATA",
+        "",
+    ],
+)
+def test_words_and_numbers_are_no_reference(text: str) -> None:
+    assert references.found_in(text) == ()
+
+
+def test_several_are_found_each_once() -> None:
+    text = "status AB23CD45, ab23cd45 i EF67GH89"
+    assert references.found_in(text) == ("AB23CD45", "EF67GH89")
