@@ -12,7 +12,7 @@ def opt_out(turn: Turn, reads: Reads) -> Outcome:
     """Carried out at once; the receipt is written with it, so a first one says nothing more."""
     arguments = {k: turn.wish.slots[k] for k in ("scope", "sender", "client") if k in turn.wish.slots}
     if "client" not in arguments and "sender" not in arguments:
-        name = look_up_sender.name_in(reads.book, turn.text, now=turn.now)
+        name = look_up_sender.name_in(reads.book, turn.clause, now=turn.now)
         if name is not None:
             arguments |= {"scope": "named", "sender": name}
     replies = {"done": "", "again": "opt_out.stands", "late": "", "no_number": ""}

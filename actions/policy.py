@@ -9,7 +9,7 @@ from bot.services.contracts import Reads
 
 def answer(turn: Turn, reads: Reads) -> Outcome:
     """The row of the intent that is most like the question; a gap offers a human."""
-    found = reads.house.knowledge.answer(turn.wish.intent, turn.text, turn.language)
+    found = reads.house.knowledge.answer(turn.wish.intent, turn.clause, turn.language)
     if found is None:
         return Outcome(say=(Say("policy.silent"),), ask=_ask_human(turn))
     say = Say("policy.answer", {"answer": {"chat": found.text_chat, "sms": found.text_sms}})

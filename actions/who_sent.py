@@ -70,7 +70,7 @@ def _name(turn: Turn, reads: Reads) -> str | None:
     given = turn.wish.slots.get("sender")
     if given is not None:
         return str(given)
-    return look_up_sender.name_in(reads.book, turn.text, now=turn.now)
+    return look_up_sender.name_in(reads.book, turn.clause, now=turn.now)
 
 
 def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
@@ -120,7 +120,7 @@ def _next(turn: Turn, client: int) -> Asked:
     return asking.choose(
         turn,
         "who_sent.next",
-        Option("opt_out", "label.stop_client", {"client": client}, is_opt_out=True),
+        *_stop(turn, Option("opt_out", "label.stop_client", {"client": client}, is_opt_out=True)),
         Option("rights_menu", "label.rights", {"client": client}),
         Option("human", "label.human"),
     )
@@ -131,10 +131,15 @@ def _next_sensitive(turn: Turn) -> Asked:
     return asking.choose(
         turn,
         "who_sent.next",
-        Option("opt_out", "label.stop_sender", is_opt_out=True),
+        *_stop(turn, Option("opt_out", "label.stop_sender", is_opt_out=True)),
         Option("rights_menu", "label.rights"),
         Option("human", "label.human"),
     )
+
+
+def _stop(turn: Turn, option: Option) -> tuple[Option, ...]:
+    """Not offered to whoever said it in the same message."""
+    return () if turn.facts.get("opt_out") in ("done", "again") else (option,)
 
 
 def _which(turn: Turn, found: tuple[Found, ...]) -> Asked:

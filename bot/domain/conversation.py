@@ -124,13 +124,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One thing the person wants, from whichever reading: `by` is keyword, phrase, option, slot or model."""
+    """One thing the person wants, from whichever reading: `by` is keyword, phrase, option, slot or model.
+
+    said: the part of the message that says so, where it holds several wishes; else empty.
+    """
 
     intent: str
     by: str
     confidence: float = 1.0
     slots: Mapping[str, Any] = field(default_factory=dict)
     alternatives: tuple[str, ...] = ()
+    said: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,9 @@ class Turn:
     """What a topic gets to know of one message. Holds nothing it could write to.
 
     person: the ledger's id of the proven or asserted number, None if there is none.
-    facts: what services decided about this message before (`proof`, `answered` …).
-    memory: what the last turn of the conversation left, expired entries gone.
+    facts: what services decided about this message before (`proof`, `answered` …), and how the effects of the
+    wishes taken before this one ended, each by its name.
+    memory: what the last turn of the conversation left, expired entries gone, and what those wishes left.
     """
 
     wish: Wish
@@ -155,3 +160,8 @@ class Turn:
     facts: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     asked: Asked | None = None
+
+    @property
+    def clause(self) -> str:
+        """The words of this wish: a part of the message if it holds several, else all of it."""
+        return self.wish.said or self.text

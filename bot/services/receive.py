@@ -11,7 +11,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.domain import keywords
+from bot.domain import keywords, several
 from bot.domain.automata import is_automatic
 from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.keywords import Act, Scope, Verdict
@@ -136,7 +136,9 @@ def _stop(
         needs_number(house, book, conversation, cause=cause, now=now)
     if conversation.owner is not Owner.BOT and cause.message is not None:
         add_to_case(book, conversation, cause.text, at=cause.received_at, inbox=cause.message)
-    return _SETTLED
+        return _SETTLED
+    more = several.beside_stop(cause.text, house.words, cause.span)
+    return _Decision(facts={"opt_out": end}) if more else _SETTLED
 
 
 def _start_code(

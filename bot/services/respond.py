@@ -7,15 +7,18 @@ lease and the owner are checked again: an agent who claimed meanwhile is not tal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from bot.domain import language as languages
+from bot.domain import several
 from bot.domain.conversation import Asked, Outcome, Owner, Turn, Wish
 from bot.domain.messages import Kind
 from bot.domain.readings import SURE, Reading, wish_of
+from bot.domain.several import Part
 from bot.ledger import conversations, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
@@ -33,6 +36,7 @@ BACK_OFF = (2, 10, 30, 120)  #: seconds before each further try of a turn that b
 REREAD_WITHIN = timedelta(hours=24)
 WINS = ("opt_out", "human", "report_scam", "back_to_bot")
 """Wishes that win over any open question; rights requests do too."""
+_STOPPED = "opt_out"  #: among the facts: how the STOP ended that receive carried out
 
 
 def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limit: int = 1) -> int:
@@ -43,18 +47,11 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
     with house.ledger.write() as book:
         claimed = queues.claim_inbox(book, now=clock(), limit=limit)
         owners = conversations.owners(book, [m.conversation for m in claimed]) if claimed else {}
-    unread = [
-        m for m in claimed if owners[m.conversation] is Owner.BOT and not m.wishes and m.kind is Kind.TEXT
-    ]
-    readings: dict[int, Reading | None] = {}
-    if unread:
-        readings = dict(
-            zip((m.id for m in unread), house.understanding.read([m.text for m in unread]), strict=True)
-        )
+    readings = _read(house, [m for m in claimed if owners[m.conversation] is Owner.BOT])
     for message in claimed:
         try:
             with house.ledger.write() as book:
-                _turn(house, topics, book, message, readings, clock())
+                _turn(house, topics, book, message, readings.get(message.id), clock())
         except Exception as error:  # noqa: BLE001  # whatever broke, the message is tried again or becomes a case
             log.error("turn broke", message=message.id, tries=message.tries, error=type(error).__name__)
             _put_aside(house, message, clock())
@@ -70,23 +67,70 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
         messages = queues.unread(book, since=clock() - REREAD_WITHIN, limit=limit)
     if not messages:
         return 0
-    readings = house.understanding.read([m.text for m in messages])
+    readings = _read(house, messages)
     done = 0
-    for message, reading in zip(messages, readings, strict=True):
-        if reading is None:
+    for message in messages:
+        read = readings.get(message.id)
+        if read is None or not read.is_read:
             continue
         with house.ledger.write() as book:
             if not queues.read_at_last(book, message.id):
                 continue
             done += 1
-            wish = wish_of(reading, message.text)
-            if wish.intent != "opt_out" and not wish.intent.startswith("rights_"):
-                continue
             conversation = conversations.get(book, message.conversation, lock=True)
-            if conversation.owner is not Owner.BOT and wish.intent != "opt_out":
-                continue
-            _answer(house, topics, book, conversation, message, (wish,), clock())
+            wishes = tuple(
+                wish
+                for wish in _read_wishes(house, message, read)
+                if _takes_effect_late(wish, message, conversation.owner)
+            )
+            if wishes:
+                _answer(house, topics, book, conversation, message, wishes, clock())
     return done
+
+
+def _takes_effect_late(wish: Wish, message: queues.Received, owner: Owner) -> bool:
+    if wish.intent == "opt_out":
+        return not message.wishes  # a STOP that was asked back has its answer
+    return wish.intent.startswith("rights_") and owner is Owner.BOT
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One message as the model read it: as a whole, if it was to be, and in its parts; None where it was away."""
+
+    whole: Reading | None = None
+    parts: tuple[tuple[Part, Reading | None], ...] = ()
+
+    @property
+    def is_read(self) -> bool:
+        return self.whole is not None or any(reading is not None for _, reading in self.parts)
+
+
+def _read(house: House, messages: Sequence[queues.Received]) -> dict[int, _Read]:
+    """What the model makes of what receive left open, whole and in parts: one request for all of them.
+
+    Beside a STOP that receive carried out only what else was said is read; of what its words made a question of,
+    only the parts, for another of them may be a wish too.
+    """
+    wholes = [m for m in messages if m.kind is Kind.TEXT and not m.wishes and _STOPPED not in m.facts]
+    parts: dict[int, tuple[Part, ...]] = {m.id: several.parts_of(m.text, house.words) for m in wholes}
+    for message in messages:
+        if message.kind is not Kind.TEXT or message.id in parts:
+            continue
+        if _STOPPED in message.facts:
+            parts[message.id] = several.beside_stop(message.text, house.words)
+        elif all(
+            w.intent in several.ASKED_BY_WORDS and w.by in ("keyword", "phrase") for w in message.wishes
+        ):
+            parts[message.id] = several.parts_of(message.text, house.words)
+    texts = [m.text for m in wholes] + [part.text for found in parts.values() for part in found]
+    readings = iter(house.understanding.read(texts) if texts else ())
+    whole = {m.id: next(readings) for m in wholes}
+    return {
+        number: _Read(whole.get(number), tuple((part, next(readings)) for part in found))
+        for number, found in parts.items()
+        if found or number in whole
+    }
 
 
 def _turn(
@@ -94,7 +138,7 @@ def _turn(
     topics: Topics,
     book: Book,
     message: queues.Received,
-    readings: Mapping[int, Reading | None],
+    read: _Read | None,
     now: datetime,
 ) -> None:
     if not queues.still_mine(book, message):
@@ -105,35 +149,53 @@ def _turn(
         escalate.add_to_case(book, conversation, message.text, at=message.received_at, inbox=message.id)
         queues.settle_inbox(book, message, now=now)
         return
-    was_read = message.id in readings and readings[message.id] is not None
-    wishes = message.wishes or _wishes(readings.get(message.id), conversation, message, now)
+    wishes = _wishes(house, conversation, message, read, now)
+    is_unread = not message.wishes if read is None else not read.is_read
+    if not wishes:
+        queues.settle_inbox(book, message, now=now, needs_reading=is_unread)
+        return
     if _is_limited(book, conversation, wishes, now):
         _say_limited(house, book, conversation, message, now)
         queues.settle_inbox(book, message, now=now)
         return
     _answer(house, topics, book, conversation, message, wishes, now)
-    queues.settle_inbox(book, message, now=now, needs_reading=not message.wishes and not was_read)
+    queues.settle_inbox(book, message, now=now, needs_reading=is_unread)
 
 
 def _wishes(
-    reading: Reading | None, conversation: Conversation, message: queues.Received, now: datetime
+    house: House, conversation: Conversation, message: queues.Received, read: _Read | None, now: datetime
 ) -> tuple[Wish, ...]:
-    """The wish of a text that receive left open: the model's, or the answer to a question that takes free text."""
+    """The wishes of a message: receive's, the model's, or the answer to a question that takes free text."""
+    if read is None and message.wishes:
+        return message.wishes
+    found = _read_wishes(house, message, read or _Read())
     asked = conversations.live_asked(conversation, now)
-    read = wish_of(reading, message.text) if reading is not None else Wish("not_read", "fallback")
-    takes_text = asked is not None and asked.slot is not None and message.text.strip()
-    if takes_text and asked is not None and not _beats_slot(read, reading):
+    is_open = not message.wishes and _STOPPED not in message.facts
+    takes_text = is_open and asked is not None and asked.slot is not None and message.text.strip()
+    if takes_text and asked is not None and not any(_beats_slot(wish) for wish in found):
         slots = {**asked.slots, str(asked.slot): message.text.strip()}
         return (Wish(asked.topic, "slot", slots=slots),)
-    return (read,)
+    return found
 
 
-def _beats_slot(wish: Wish, reading: Reading | None) -> bool:
+def _read_wishes(house: House, message: queues.Received, read: _Read) -> tuple[Wish, ...]:
+    """What a text asks for that receive left open, in part or as a whole; several wishes in their order."""
+    if _STOPPED in message.facts:
+        return several.wishes_beside_stop(message.text, read.parts, house.words)
+    whole = Wish("not_read", "fallback")
+    if message.wishes:
+        whole = message.wishes[0]
+    elif read.whole is not None:
+        whole = wish_of(read.whole, message.text)
+    return several.wishes_of(whole, message.text, read.parts, house.words)
+
+
+def _beats_slot(wish: Wish) -> bool:
     """Is the model sure enough that this is another wish and not the answer that was asked for?"""
     if wish.intent in WINS or wish.intent.startswith("rights_"):
         return True
     known = wish.intent not in ("not_understood", "did_you_mean", "not_read", "affirm")
-    return known and reading is not None and reading.confidence >= SURE
+    return known and wish.confidence >= SURE
 
 
 def _answer(
@@ -150,6 +212,7 @@ def _answer(
     said: list[tuple[str, str]] = []
     asked = conversations.live_asked(conversation, now)
     memory = conversations.live_memory(conversation, now)
+    kept: dict[str, Any] = {}
     facts: dict[str, Any] = dict(message.facts)
     is_understood = True
     ask: Asked | None = None
@@ -166,7 +229,7 @@ def _answer(
             now=now,
             answered_id=message.answered_id,
             facts=facts,
-            memory=memory,
+            memory={**memory, **kept},
             asked=asked,
         )
         outcome = topics[wish.intent](turn, Reads(book, house))
@@ -190,8 +253,10 @@ def _answer(
             (s.key, wording.text(house, s.key, language, conversation, s.arguments)) for s in outcome.say
         ]
         ask = outcome.ask or (asked if outcome.keeps_asked else ask)
-        memory = dict(outcome.memory)
+        kept |= outcome.memory
         is_understood = is_understood and outcome.is_understood
+    if conversation.owner is not Owner.BOT:
+        ask = None  # whoever has it now asks what there is to ask
     if ask is not None:
         said.append((ask.question, wording.question(house, ask, language, conversation)))
     kind = "notice" if conversation.owner is not Owner.BOT else "reply"
@@ -200,7 +265,7 @@ def _answer(
         book,
         conversation.id,
         asked=ask,
-        memory=memory,
+        memory=kept,
         language=language,
         noticed_at=now if is_noticed else conversation.noticed_at,
         waiting_since=None if conversation.owner is Owner.BOT else conversation.waiting_since,
