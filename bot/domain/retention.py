@@ -14,7 +14,7 @@ class Category(StrEnum):
     EVIDENCE_TEXTS = "evidence_texts"  #: the words of an opt-out; act, time and digest stay
     TURN_MEMORY = "turn_memory"  #: open question and topic memory, from the last message
     WAITING_STOPS = "waiting_stops"  #: STOPs of chats without a number, from their own end
-    CODES = "codes"  #: from the code's own end
+    CODES = "codes"  #: and the messages that bore them, from the code's own end
     COUNTS = "counts"  #: from the counter's own end
     SENT = "sent"  #: what clients sent, from its sending
     TEMPLATES = "templates"  #: fingerprints, from the last message that bore them

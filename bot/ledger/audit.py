@@ -44,6 +44,8 @@ class Deed(StrEnum):
     ERASED = "erased"
     PURGED = "purged"
     NUMBER_REVEALED = "number_revealed"
+    NUMBER_PROVEN = "number_proven"
+    ACCOUNT_PROVEN = "account_proven"
 
 
 @dataclass(frozen=True, slots=True)

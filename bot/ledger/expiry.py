@@ -45,7 +45,7 @@ def _refers(column: Any, to: Any) -> ColumnElement[bool]:
     return exists(select(1).where(column == to))
 
 
-_SETTLED_OUT = ("sent", "failed", "cancelled", "expired")
+_HAS_SETTLED = outbox.c.state.in_(("sent", "failed", "cancelled", "expired"))
 _IS_OPEN_CASE = exists(select(1).where(cases.c.conversation == conversations.c.id, cases.c.state != "closed"))
 _HAS_NEWS = exists(select(1).where(inbox.c.conversation == conversations.c.id, inbox.c.state == "new"))
 _HAS_MEMORY = conversations.c.memory_enc.is_not(None) | conversations.c.asked_enc.is_not(None)
@@ -64,7 +64,7 @@ _IS_SOMEBODY = or_(
 STEPS: Mapping[Category, tuple[Step, ...]] = {
     Category.TEXTS: (
         Step(inbox, lambda before: (inbox.c.received_at < before) & (inbox.c.state != "new")),
-        Step(outbox, lambda before: (outbox.c.created_at < before) & outbox.c.state.in_(_SETTLED_OUT)),
+        Step(outbox, lambda before: (outbox.c.created_at < before) & _HAS_SETTLED),
         Step(
             notices,
             lambda before: (notices.c.settled_at < before) & notices.c.body_enc.is_not(None),
@@ -92,7 +92,11 @@ STEPS: Mapping[Category, tuple[Step, ...]] = {
             blanks=("stop_waiting_enc", "stop_waiting_until"),
         ),
     ),
-    Category.CODES: (Step(codes, lambda before: (codes.c.expires_at < before) | (codes.c.used_at < before)),),
+    # A used one too stays to its end: a START's says which STOPs it has answered, an account's what it proved.
+    Category.CODES: (
+        Step(codes, lambda before: codes.c.expires_at < before),
+        Step(outbox, lambda before: (outbox.c.kind == "code") & (outbox.c.expires_at < before) & _HAS_SETTLED),
+    ),
     Category.COUNTS: (Step(counts, lambda before: counts.c.expires_at <= before),),
     Category.SENT: (Step(sent, lambda before: sent.c.sent_at < before),),
     Category.TEMPLATES: (

@@ -1,11 +1,11 @@
-"""Count tries against one thing, such as an account's name, so that guessing gets slow. Knows no password."""
+"""Count tries against one thing, such as an account's name, so that guessing gets slow or ends. Knows no secret."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select
 
 from bot.ledger.book import Book
 from bot.ledger.tables import counts
@@ -50,3 +50,28 @@ def forget(book: Book, what: str, whom: str) -> None:
     """The tries so far do not count any more."""
     key = book.keys.find(f"{what}\n{whom}")
     book.run(delete(counts).where(counts.c.what == what, counts.c.whom_key == key, counts.c.since == _SINCE))
+
+
+def within(book: Book, what: str, whom: str, *, most: int, period: timedelta, now: datetime) -> bool:
+    """Count one more if fewer than `most` were counted since the period began; False: it is one too many.
+
+    The period begins with its first. In one statement, so that of any number at once no more than `most` are told
+    True. `whom` is kept as a keyed hash only.
+    """
+    ends = now + period
+    values = {"what": what, "whom_key": book.keys.find(f"{what}\n{whom}"), "since": _SINCE, "n": 1}
+    is_over = counts.c.expires_at <= now
+    counted = book.scalar(
+        book.insert(counts)
+        .values(**values, expires_at=ends)
+        .on_conflict_do_update(
+            index_elements=["what", "whom_key", "since"],
+            set_={
+                "n": case((is_over, 1), else_=counts.c.n + 1),
+                "expires_at": case((is_over, ends), else_=counts.c.expires_at),
+            },
+            where=is_over | (counts.c.n < most),
+        )
+        .returning(counts.c.n)
+    )
+    return counted is not None

@@ -5,25 +5,18 @@ START lifts our block and never makes a consent (DESIGN, part 5). Tries are coun
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, func, select, update
-from sqlalchemy.engine import RowMapping
-
+from bot.domain.codes import A_DAY_MOST, Proof, Purpose
 from bot.domain.consent import EVERY_CLIENT, OptOut, Start, State, after
 from bot.domain.keywords import MATCHER_VERSION
-from bot.ledger import consents, people
+from bot.ledger import codes, consents, people
 from bot.ledger.book import Book
+from bot.ledger.codes import Code
 from bot.ledger.conversations import Conversation
-from bot.ledger.tables import codes
 from bot.services import look_up_sender, tell_opt_outs
 from bot.services.contracts import House
 from bot.services.opt_out import Cause
-
-LASTS = timedelta(hours=24)
-TRIES = 3
-CODES_A_DAY = 3
 
 
 def what_stands(book: Book, conversation: Conversation, *, now: datetime) -> list[OptOut]:
@@ -45,35 +38,9 @@ def make_code(book: Book, conversation: Conversation, *, now: datetime) -> str |
     """A new two-digit code to send back. None: three were made today already."""
     assert conversation.person is not None  # asked before
     people.lock(book, conversation.person)  # a STOP under way is seen, or closes this code
-    made = book.scalar(
-        select(func.count())
-        .select_from(codes)
-        .where(
-            codes.c.person == conversation.person,
-            codes.c.purpose == "start",
-            codes.c.made_at > now - timedelta(days=1),
-        )
-    )
-    if made >= CODES_A_DAY:
+    if codes.made_for(book, conversation.person, Purpose.START, since=now - timedelta(days=1)) >= A_DAY_MOST:
         return None
-    code = f"{secrets.randbelow(90) + 10}"
-    book.run(
-        update(codes)
-        .where(codes.c.conversation == conversation.id, codes.c.purpose == "start", codes.c.used_at.is_(None))
-        .values(tries_left=0)
-    )
-    book.run(
-        book.insert(codes).values(
-            conversation=conversation.id,
-            person=conversation.person,
-            purpose="start",
-            code_key=_key(book, conversation, code),
-            tries_left=TRIES,
-            made_at=now,
-            expires_at=now + LASTS,
-        )
-    )
-    return code
+    return codes.make(book, conversation.id, Purpose.START, person=conversation.person, now=now)
 
 
 def awaits_code(book: Book, conversation: Conversation, *, now: datetime) -> bool:
@@ -83,33 +50,22 @@ def awaits_code(book: Book, conversation: Conversation, *, now: datetime) -> boo
 
 def try_code(
     house: House, book: Book, conversation: Conversation, code: str, *, cause: Cause, now: datetime
-) -> str:
-    """Hold a code against the open one and lift the opt-outs if it is right.
+) -> Proof:
+    """Hold a code against the open one and lift the opt-outs if it is right; EXPIRED: none is open.
 
-    Returns `ok`, `wrong`, `locked` (no try left) or `expired` (none is open). The try is taken before the
-    comparison, in one statement, so that parallel guesses cannot share one. A STOP closes the codes made before
-    it (`domain.consent`), so a right one answers nothing that was said after the person asked for it.
+    A STOP closes the codes made before it (`domain.consent`), so a right one answers nothing that was said after
+    the person asked for it.
     """
     if conversation.person is None:
-        return "expired"
+        return Proof.EXPIRED
     people.lock(book, conversation.person)
-    row = _open(book, conversation, now=now)
-    if row is None:
-        return "expired"
-    taken = book.run(
-        update(codes)
-        .where(codes.c.id == row["id"], codes.c.tries_left > 0)
-        .values(tries_left=codes.c.tries_left - 1)
-    )
-    assert isinstance(taken, CursorResult)
-    if taken.rowcount == 0:
-        return "locked"
-    known = {secrets.compare_digest(row["code_key"], key) for key in _keys(book, conversation, code)}
-    if True not in known:
-        return "wrong" if row["tries_left"] > 1 else "locked"
-    book.run(update(codes).where(codes.c.id == row["id"]).values(used_at=now, tries_left=0))
-    _lift(house, book, conversation, row["made_at"], cause=cause, now=now)
-    return "ok"
+    made = _open(book, conversation, now=now)
+    if made is None:
+        return Proof.EXPIRED
+    tried = codes.take_try(book, made, code, now=now)
+    if tried.proof is Proof.OK:
+        _lift(house, book, conversation, made.made_at, cause=cause, now=now)
+    return tried.proof
 
 
 def _lift(
@@ -151,21 +107,8 @@ def _lift(
     tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
 
 
-def _open(book: Book, conversation: Conversation, *, now: datetime) -> RowMapping | None:
-    query = select(codes).where(
-        codes.c.conversation == conversation.id,
-        codes.c.person == conversation.person,
-        codes.c.purpose == "start",
-        codes.c.used_at.is_(None),
-        codes.c.tries_left > 0,
-        codes.c.expires_at > now,
-    )
-    return book.row(query.order_by(codes.c.id.desc()).limit(1))
-
-
-def _key(book: Book, conversation: Conversation, code: str) -> bytes:
-    return book.keys.find(f"start:{conversation.id}:{code}")
-
-
-def _keys(book: Book, conversation: Conversation, code: str) -> list[bytes]:
-    return book.keys.find_any(f"start:{conversation.id}:{code}")
+def _open(book: Book, conversation: Conversation, *, now: datetime) -> Code | None:
+    made = codes.newest(book, conversation.id, Purpose.START)
+    if made is None or made.person != conversation.person or not codes.is_open(made, now=now):
+        return None
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from bot.domain.conversation import Asked
 from bot.domain.errors import BadInput
 from bot.domain.messages import Address, Medium
 from bot.domain.retention import PERIODS, Category
-from bot.ledger import clients, consents, conversations, gate, people, tables
+from bot.ledger import clients, consents, conversations, gate, people, queues, tables
 from bot.ledger.book import Book, Ledger
 from bot.ledger.consents import Act
 from bot.services.erase import ErasureReport, erase
@@ -264,6 +264,35 @@ def test_codes_go_ten_minutes_after_their_end(house: House) -> None:
             expires_at=house.ago(ended),
         )
     assert purge(house.ledger, house.clock.now)[Category.CODES] == 1
+
+
+def test_a_code_that_was_used_stays_until_it_would_have_ended(house: House) -> None:
+    """Whether a late STOP was answered by a START since, and how many codes were asked for, is known by it."""
+    house.add(
+        tables.codes,
+        conversation=house.conversation(timedelta(0)),
+        person=house.person(),
+        purpose="start",
+        code_key=b"k" * 32,
+        tries_left=0,
+        made_at=house.ago(timedelta(hours=3)),
+        used_at=house.ago(timedelta(hours=2)),
+        expires_at=house.ago(timedelta(hours=-21)),
+    )
+    assert purge(house.ledger, house.clock.now)[Category.CODES] == 0
+
+
+def test_the_message_that_bore_a_code_goes_with_it(house: House) -> None:
+    conversation = house.conversation(timedelta(0))
+    draft = queues.Draft(conversation=conversation, kind="code", text="482913 to Twoj kod")
+    with house.ledger.write() as book:
+        for ended in (timedelta(minutes=9), timedelta(minutes=11)):
+            expired = replace(draft, expires_at=house.ago(ended))
+            queues.put(book, expired, now=house.ago(timedelta(hours=1)))
+        queues.put(book, replace(draft, kind="reply"), now=house.ago(timedelta(hours=1)))
+        book.run(tables.outbox.update().values(state="sent"))
+    assert purge(house.ledger, house.clock.now)[Category.CODES] == 1
+    assert len(house.rows(tables.outbox)) == 2
 
 
 def test_more_rows_than_a_batch_go_too(house: House) -> None:
