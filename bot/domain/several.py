@@ -38,6 +38,7 @@ _AFTER_ENGLISH_I = frozenset(
 #: In which order several wishes are taken: what stops and protects, who it was, rights, questions; a human last,
 #: for then the bot is silent.
 _ORDER = ("opt_out", "opt_in", "report_scam", "who_sent", "number_source", "rights_", "faq/")
+_AT_THE_END = ("opt_out_unsure", "human")
 ASKED_BY_WORDS = frozenset({"opt_out_unsure", "opt_out_how"})
 """What the words alone made a question of."""
 _NO_WISH = SMALL_TALK | {"out_of_scope", "not_understood", "not_read", "did_you_mean", "help", "menu"}
@@ -100,14 +101,13 @@ def wishes_of(
     if len(several) > 1 and not _is_surely_none(whole):
         if whole.intent.startswith("rights_") and not any(w.intent.startswith("rights_") for w in several):
             several = (*several, whole)
-        return _ordered(several)
+        return _ordered([wish if _is_borne_out(wish, whole) else _asked_back(wish) for wish in several])
     stop = next((wish for wish in several if wish.intent == "opt_out"), None)
     if stop is None or whole.intent == "opt_out" or whole.intent in ASKED_BY_WORDS:
         return (whole,)
     if _is_wish(whole) and whole.intent != "opt_in":
         return _ordered((stop, whole))
-    # Among talk that is no wish to us it may be about anybody: asked back.
-    return (replace(stop, intent="opt_out_unsure"),)
+    return (_asked_back(stop),)
 
 
 def wishes_beside_stop(
@@ -179,6 +179,16 @@ def _is_wish(wish: Wish) -> bool:
     return wish.intent not in _NO_WISH and wish.intent not in ASKED_BY_WORDS
 
 
+def _is_borne_out(wish: Wish, whole: Wish) -> bool:
+    """May it be carried out? A STOP that the model reads in a part, in talk that as a whole is no sure wish to us, may
+    be about anybody."""
+    return wish.intent != "opt_out" or wish.by in ("keyword", "phrase") or _is_wish(whole)
+
+
+def _asked_back(stop: Wish) -> Wish:
+    return replace(stop, intent="opt_out_unsure")
+
+
 def _is_surely_none(wish: Wish) -> bool:
     """Is the whole, as far as the model is sure, nothing to us? Then its parts are talk among others."""
     return wish.intent == "not_understood" and wish.confidence >= SURELY_NONE
@@ -202,6 +212,6 @@ def _ordered(wishes: Sequence[Wish]) -> tuple[Wish, ...]:
 
 
 def _rank(intent: str) -> int:
-    if intent == "human":
-        return len(_ORDER) + 1
+    if intent in _AT_THE_END:
+        return len(_ORDER) + 1 + _AT_THE_END.index(intent)
     return next((n for n, name in enumerate(_ORDER) if intent.startswith(name)), len(_ORDER))

@@ -108,6 +108,14 @@ def test_a_stop_in_a_part_of_other_talk_is_asked_back() -> None:
     assert wishes(text, NOTHING, read("out_of_scope"), read("opt_out")) == ["opt_out_unsure"]
 
 
+def test_a_stop_of_the_models_is_asked_back_where_the_whole_is_no_sure_wish() -> None:
+    text = "jaki macie numer do obsługi i moglibyście mi tych smsów już oszczędzić"
+    unsure = Wish("did_you_mean", "model", 0.5)
+    assert wishes(text, unsure, read("faq/contact"), read("opt_out")) == ["faq/contact", "opt_out_unsure"]
+    sure = Wish("faq/contact", "model", 0.9)
+    assert wishes(text, sure, read("faq/contact"), read("opt_out")) == ["opt_out", "faq/contact"]
+
+
 def test_two_sure_parts_of_what_is_surely_nothing_to_us_are_no_wishes() -> None:
     text = "zapytaj babcię kto to wysłał i powiedz jej żeby usunęła moje dane"
     whole = Wish("not_understood", "model", 0.9)
