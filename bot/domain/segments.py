@@ -17,6 +17,7 @@ BASIC = frozenset(
 )
 # Each of these takes two septets: the escape and the character.
 EXTENDED = frozenset("\f^{}\\[~]|€")
+GSM7 = BASIC | EXTENDED
 
 # Units of a message alone, and of each part of a longer one (the rest is the header that joins the parts).
 ALONE: dict[Alphabet, int] = {"gsm7": 160, "ucs2": 70}
@@ -74,6 +75,8 @@ def to_gsm7(text: str) -> str:
     stays too, rather than becoming a question mark: `count` then says ucs2.
     """
     composed = unicodedata.normalize("NFC", text)
+    if _is_gsm7(composed):
+        return composed
     written = ""
     for is_mark, run in groupby(composed, key=_is_accent):
         if not is_mark:
@@ -101,7 +104,7 @@ def _latin(char: str) -> str:
 
 
 def _is_gsm7(text: str) -> bool:
-    return all(char in BASIC or char in EXTENDED for char in text)
+    return GSM7.issuperset(text)
 
 
 def _is_accent(char: str) -> bool:

@@ -14,11 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Table, bindparam, exists, func, literal, select, union_all, update
-from sqlalchemy.engine import RowMapping
 
 from bot.domain import chain
 from bot.domain.chain import Found, Seal
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import acts, evidence, seals, tellings
 
 LOCK = 7_046_012  #: any number that nobody else locks
@@ -96,7 +95,7 @@ def act(
     """
     said = json.dumps(detail, sort_keys=True, separators=(",", ":")) if detail else ""
     values = {"act": deed.value, "staff": staff, "conversation": conversation, "detail": said, "at": at}
-    book.run(_ACT, values)
+    book.do(_ACT, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +276,7 @@ def _due_of(kind: str) -> Prepared:
 _DUE = {kind: _due_of(kind) for kind in KINDS}
 
 
-def _due(book: Book, kind: str, limit: int) -> Sequence[RowMapping]:
+def _due(book: Book, kind: str, limit: int) -> Sequence[Row]:
     return book.rows(_DUE[kind], limit=limit)
 
 
@@ -293,7 +292,7 @@ def _by_kind(sealed: Sequence[Seal]) -> dict[tuple[str, int], dict[int, int]]:
     return groups
 
 
-def _seal(row: RowMapping) -> Seal:
+def _seal(row: Row) -> Seal:
     return Seal(
         row["seq"],
         row["kind"],

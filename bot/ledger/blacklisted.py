@@ -73,7 +73,7 @@ def want(book: Book, clients: Sequence[int], people: Sequence[int], *, now: date
     for start in range(0, len(people), _CHUNK):
         part = list(people[start : start + _CHUNK])
         if clients and part:
-            book.run(_WANT, {"whose": list(clients), "whom": part, "at": now})
+            book.do(_WANT, whose=list(clients), whom=part, at=now)
 
 
 def has_due(book: Book, *, now: datetime) -> bool:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Dialect, Engine, Result, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import RowMapping, make_url
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 from bot.domain.errors import BadSetting
@@ -21,31 +23,112 @@ from bot.ledger.keys import Keys
 from bot.ledger.keys import read as read_keys
 
 BUSY_TIMEOUT = 5.0  #: seconds that one process waits for another's write
+MOST_PLACES = 64  #: in lists of a statement that is kept ready; longer ones are rare
 POOL = 24  #: connections a process may hold on PostgreSQL
 
 
-class Prepared:
-    """A statement built and compiled once, for the paths that every message takes.
+Row = Mapping[str, Any]
+"""One row of an answer, by the names of its columns."""
 
-    Building and compiling SQL took most of the time of a STOP (SQLAlchemy does not cache the dialects' INSERT at
-    all). build: given the dialect's `insert`, returns the statement; what varies is a `bindparam`. columns: of an
-    INSERT, the ones filled.
+
+class Prepared:
+    """A statement built once and handed to the driver as it stands, for the paths that every message takes.
+
+    Building, compiling and executing by way of SQLAlchemy took two thirds of the time of a STOP. Types, dialects
+    and the spelling of SQL are still SQLAlchemy's. build: given the dialect's `insert`, returns the statement;
+    what varies is a `bindparam`. columns: of an INSERT, the ones filled.
     """
 
     def __init__(self, build: Callable[[Callable[[Table], Any]], Any], *columns: str) -> None:
         self._build = build
         self._columns = columns
-        self._compiled: dict[str, Any] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
-    def on(self, dialect: Dialect) -> Any:
-        """The compiled statement, for `Connection.execute`."""
+    def on(self, dialect: Dialect, values: Mapping[str, Any]) -> _Plan:
+        """How the driver is asked, with as many places as the lists among the values are long."""
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
-            statement = self._build(insert)
-            compiled = statement.compile(dialect=dialect, column_keys=list(self._columns) or None)
+            compiled = _Compiled(self._build(insert), self._columns, dialect)
             self._compiled[dialect.name] = compiled
-        return compiled
+        return compiled.plan(values)
+
+
+_Process = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """sql: as the driver takes it. fixed: what never varies. writers, readers: what SQLAlchemy's types make of a
+    value on its way in (by name) and out (by place). order: for drivers that know no names."""
+
+    sql: str
+    fixed: Mapping[str, Any]
+    lists: Mapping[str, Sequence[str]]
+    writers: Sequence[tuple[str, _Process]]
+    order: Sequence[str] | None
+    columns: tuple[str, ...]
+    readers: Sequence[tuple[int, _Process]]
+
+    def parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any] | Sequence[Any]:
+        flat = {**self.fixed, **values}
+        for name, places in self.lists.items():
+            flat.update(zip(places, flat.pop(name), strict=True))
+        for name, write in self.writers:
+            flat[name] = write(flat[name])
+        return flat if self.order is None else [flat[name] for name in self.order]
+
+    def row(self, raw: Sequence[Any]) -> Row:
+        made = list(raw)
+        for place, read in self.readers:
+            made[place] = read(made[place])
+        return dict(zip(self.columns, made, strict=True))
+
+
+class _Compiled:
+    """A statement on one database, and its plans by the lengths of the lists it was given."""
+
+    def __init__(self, statement: Any, columns: Sequence[str], dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._sql: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)
+        self._shown = statement.exported_columns
+        types = {name: bind.type.dialect_impl(dialect) for bind, name in self._sql.bind_names.items()}
+        self._writers = {name: kind.bind_processor(dialect) for name, kind in types.items()}
+        self._lists = [
+            name for bind, name in self._sql.bind_names.items() if bind.expanding and bind.required
+        ]
+        self._plans: dict[tuple[int, ...], _Plan] = {}
+
+    def plan(self, values: Mapping[str, Any]) -> _Plan:
+        lengths = tuple([len(values[name]) for name in self._lists])
+        plan = self._plans.get(lengths)
+        if plan is None:
+            plan = self._made(values)
+            if sum(lengths) <= MOST_PLACES:
+                self._plans[lengths] = plan
+        return plan
+
+    def _made(self, values: Mapping[str, Any]) -> _Plan:
+        state = self._sql.construct_expanded_state(values)
+        lists = {name: state.parameter_expansion[name] for name in self._lists}
+        varying = {*values, *(place for places in lists.values() for place in places)}
+        of_all = {**self._writers, **state.processors}
+        writers = {name: of_all[name] for name in state.parameters if of_all.get(name) is not None}
+        types = [column.type.dialect_impl(self._dialect) for column in self._shown]
+        readers = [(place, kind.result_processor(self._dialect, None)) for place, kind in enumerate(types)]
+        return _Plan(
+            sql=state.statement,
+            fixed={
+                name: writers[name](value) if name in writers else value
+                for name, value in state.parameters.items()
+                if name not in varying
+            },
+            lists=lists,
+            writers=[(name, write) for name, write in writers.items() if name in varying],
+            order=state.positiontup,
+            columns=tuple(self._shown.keys()),
+            readers=[(place, read) for place, read in readers if read is not None],
+        )
 
 
 @dataclass(slots=True)
@@ -55,24 +138,65 @@ class Book:
     connection: Connection = field(repr=False)
     keys: Keys = field(repr=False)
     dialect: str
+    known: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
+    """What this transaction has read already and asks for again, by kind and row id: of people that it holds, and
+    of clients. Prepared statements write neither; any other statement empties it."""
+    _cursor: DBAPICursor | None = field(default=None, repr=False)
 
     def run(
-        self,
-        statement: Executable | Prepared,
-        values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Result[Any]:
-        if isinstance(statement, Prepared):
-            return self.connection.execute(statement.on(self.connection.dialect), values)
+        self.known.clear()
         return self.connection.execute(statement, values)
 
-    def rows(self, statement: Executable | Prepared, **values: Any) -> Sequence[RowMapping]:
-        return self.run(statement, values).mappings().all()
+    def do(self, statement: Prepared, **values: Any) -> int:
+        """How many rows it changed."""
+        self._ask(statement.on(self.connection.dialect, values), values)
+        return 0 if self._cursor is None else self._cursor.rowcount
 
-    def row(self, statement: Executable | Prepared, **values: Any) -> RowMapping | None:
-        return self.run(statement, values).mappings().first()
+    def rows(self, statement: Executable | Prepared, **values: Any) -> Sequence[Row]:
+        if isinstance(statement, Prepared):
+            plan = statement.on(self.connection.dialect, values)
+            return [plan.row(raw) for raw in self._ask(plan, values)]
+        return cast("Sequence[Row]", self.run(statement, values).mappings().all())
+
+    def row(self, statement: Executable | Prepared, **values: Any) -> Row | None:
+        if isinstance(statement, Prepared):
+            plan = statement.on(self.connection.dialect, values)
+            found = self._ask(plan, values)
+            return plan.row(found[0]) if found else None
+        return cast("Row | None", self.run(statement, values).mappings().first())
 
     def scalar(self, statement: Executable | Prepared, **values: Any) -> Any:
+        if isinstance(statement, Prepared):
+            row = self.row(statement, **values)
+            return None if row is None else next(iter(row.values()))
         return self.run(statement, values).scalar()
+
+    def _ask(self, plan: _Plan, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Have the driver carry it out, its errors raised as SQLAlchemy's are."""
+        connection, dialect = self.connection, self.connection.dialect
+        if self._cursor is None:
+            self._cursor = connection.connection.cursor()
+        cursor, parameters = self._cursor, plan.parameters(values)
+        for listener in connection.dispatch.before_cursor_execute:
+            listener(connection, cursor, plan.sql, parameters, None, False)
+        try:
+            cursor.execute(plan.sql, parameters)
+            return cursor.fetchall() if plan.columns else ()
+        except dialect.loaded_dbapi.Error as error:
+            is_lost = dialect.is_disconnect(error, connection.connection.driver_connection, cursor)
+            if is_lost:
+                connection.invalidate(error)
+            raise DBAPIError.instance(
+                plan.sql,
+                None,
+                error,
+                dialect.loaded_dbapi.Error,
+                hide_parameters=True,
+                connection_invalidated=is_lost,
+                dialect=dialect,
+            ) from error
 
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """An INSERT that knows ON CONFLICT and RETURNING, which both databases spell alike."""

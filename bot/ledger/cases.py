@@ -20,11 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import RowMapping
 
 from bot.domain import references
 from bot.domain.errors import NotKnown
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import case_notes, cases, notices
 
 _BODY = "case_notes.body"
@@ -316,7 +315,7 @@ def note(
     """Add a line to the case's file."""
     sealed = book.seal(_BODY, body)
     values = {"case_id": case, "author": author, "staff": staff, "inbox": inbox, "body_enc": sealed, "at": at}
-    book.run(_NOTE, values)
+    book.do(_NOTE, **values)
 
 
 def notes_of(book: Book, case: int) -> list[Note]:
@@ -324,7 +323,7 @@ def notes_of(book: Book, case: int) -> list[Note]:
     return [Note(r["author"], r["staff"], r["at"], book.unseal(_BODY, r["body_enc"])) for r in rows]
 
 
-def _case(row: RowMapping) -> Case:
+def _case(row: Row) -> Case:
     return Case(
         id=row["id"],
         ref=row["ref"],

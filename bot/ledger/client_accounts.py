@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, delete, or_, select, update
-from sqlalchemy.engine import RowMapping
 
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Row
 from bot.ledger.tables import client_accounts as table
 from bot.ledger.tables import clients, listed_opt_outs
 
@@ -152,7 +151,7 @@ def _claim(
     return _read(book, row)
 
 
-def _read(book: Book, row: RowMapping) -> Account:
+def _read(book: Book, row: Row) -> Account:
     return Account(
         id=row["id"],
         client=row["client"],

@@ -12,9 +12,9 @@ from datetime import datetime
 from operator import itemgetter
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, union
-from sqlalchemy.engine import RowMapping
 
 from bot.domain.consent import EVERY_CLIENT, Covers
+from bot.ledger import book as books
 from bot.ledger.book import Book, Prepared
 from bot.ledger.people import NUMBER
 from bot.ledger.tables import evidence, notices, opt_outs, people, sent
@@ -105,7 +105,7 @@ def page(
     wanted = opt_outs.c.lifted_at.is_(None) if since is None else _has_changed(since)
     within = and_(wanted, opt_outs.c.id > after, opt_outs.c.id <= until)
     # Two questions, each answered by an index, are faster than one with an OR.
-    both: list[RowMapping] = []
+    both: list[books.Row] = []
     for whose in (opt_outs.c.client == client, _of_everybody_it_wrote_to(client)):
         query = (
             select(*_COLUMNS, people.c.number_enc)
@@ -155,5 +155,5 @@ def _has_changed(since: datetime) -> ColumnElement[bool]:
     return or_(opt_outs.c.since >= since, opt_outs.c.lifted_at >= since, exists(widened))
 
 
-def _row(row: RowMapping) -> Row:
+def _row(row: books.Row) -> Row:
     return Row(**{**{name: row[name] for name in Row.__slots__}, "covers": Covers(row["covers"])})

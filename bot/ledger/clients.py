@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, select, update
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import bindparam, case, delete, exists, select, update
 
 from bot.domain.clients import Client, Contact, ContactKind, Entry, contact_value, domain_of
 from bot.domain.errors import NotKnown
 from bot.domain.imports import Change
-from bot.ledger.book import Book, Prepared
-from bot.ledger.tables import client_contacts, clients
+from bot.ledger.book import Book, Prepared, Row
+from bot.ledger.tables import client_accounts, client_contacts, clients
 
 CARD = "clients.card"
 SIGNING = "clients.webhook_secret"
@@ -26,6 +25,7 @@ __all__ = [
     "card",
     "contacts",
     "find",
+    "has_account",
     "ids",
     "of_contact",
     "save",
@@ -43,15 +43,32 @@ RESTS = (5, 60, 300)
 row. They stay below the schedule of any one notice: an outage costs a client minutes, not its turn."""
 
 
-_CARD = Prepared(lambda _: select(clients).where(clients.c.id == bindparam("client")))
+_ROW = Prepared(
+    lambda _: select(
+        clients,
+        exists(select(client_accounts.c.id).where(client_accounts.c.client == clients.c.id)).label(
+            "has_account"
+        ),
+    ).where(clients.c.id == bindparam("client"))
+)
+
+
+def _row(book: Book, client: int) -> Row:
+    found = book.known.get(("client", client)) or book.row(_ROW, client=client)
+    if found is None:
+        raise NotKnown("client")
+    book.known["client", client] = found
+    return found
 
 
 def card(book: Book, client: int) -> Client:
     """One client by its row id. Raises NotKnown."""
-    row = book.row(_CARD, client=client)
-    if row is None:
-        raise NotKnown("client")
-    return _read(book, row)
+    return _read(book, _row(book, client))
+
+
+def has_account(book: Book, client: int) -> bool:
+    """Has a client an account of its own at the provider, onto which its opt-outs are mirrored? Raises NotKnown."""
+    return bool(_row(book, client)["has_account"])
 
 
 def find(book: Book, client_id: str) -> int | None:
@@ -150,9 +167,7 @@ class Webhook:
 
 def webhook(book: Book, client: int) -> Webhook:
     """How a client's webhook does. Raises NotKnown."""
-    row = book.row(_CARD, client=client)
-    if row is None:
-        raise NotKnown("client")
+    row = _row(book, client)
     return Webhook(
         has_secret=row["webhook_secret_enc"] is not None,
         gone_at=row["webhook_gone_at"],
@@ -197,7 +212,7 @@ def digested(book: Book, client: int, *, now: datetime) -> None:
     book.run(update(clients).where(clients.c.id == client).values(digested_at=now))
 
 
-def _old_secrets(book: Book, row: RowMapping, *, now: datetime) -> dict[str, str]:
+def _old_secrets(book: Book, row: Row, *, now: datetime) -> dict[str, str]:
     """Those replaced that still sign, each with its last moment, the oldest first."""
     held = book.keys.unseal_json(OLD_SIGNING, row["webhook_old_secrets_enc"])
     return {secret: until for secret, until in held.items() if datetime.fromisoformat(until) > now}
@@ -222,7 +237,7 @@ def _contact_text(kind: str, value: str) -> str:
     return f"{kind}:{value}"
 
 
-def _read(book: Book, row: RowMapping) -> Client:
+def _read(book: Book, row: Row) -> Client:
     open_values: dict[str, Any] = {name: row[name] for name in _OPEN}
     sealed = book.keys.unseal_json(CARD, row["card_enc"])
     return Client(

@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.engine import RowMapping
 
 from bot.domain.codes import TERMS, Proof, Purpose
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import codes
 
 ABOUT = "codes.about"
@@ -131,7 +130,7 @@ def make(
     """
     terms = TERMS[purpose]
     digits = f"{10 ** (terms.digits - 1) + secrets.randbelow(9 * 10 ** (terms.digits - 1))}"
-    book.run(_CLOSE, {"of": conversation, "kinds": [p.value for p in (purpose, *takes_place_of)]})
+    book.do(_CLOSE, of=conversation, kinds=[p.value for p in (purpose, *takes_place_of)])
     kept = {**(about or {}), **({_CODE: digits} if is_to_be_sent else {})}
     values = {
         "conversation": conversation,
@@ -144,7 +143,7 @@ def make(
         "about_enc": book.keys.seal_json(ABOUT, kept) if kept else None,
         "ready_at": now if is_to_be_sent else None,
     }
-    book.run(_MAKE, values)
+    book.do(_MAKE, **values)
     return digits
 
 
@@ -187,7 +186,7 @@ def take_try(
     ]
     if not any(held):
         return Tried(Proof.WRONG if left else Proof.LOCKED, left)
-    book.run(_USE, {"row": code.id, "now": now, "until": max(code.expires_at, counts_until or now)})
+    book.do(_USE, row=code.id, now=now, until=max(code.expires_at, counts_until or now))
     return Tried(Proof.OK)
 
 
@@ -247,7 +246,7 @@ def _text(purpose: Purpose, conversation: int, digits: str) -> str:
     return f"{purpose.value}:{conversation}:{digits}"
 
 
-def _read(book: Book, row: RowMapping) -> Code:
+def _read(book: Book, row: Row) -> Code:
     return Code(
         id=row["id"],
         conversation=row["conversation"],

@@ -109,14 +109,14 @@ def answered(book: Book, person: int, *, after: datetime) -> dict[int, datetime]
 
 def close_codes(book: Book, person: int, *, until: datetime) -> None:
     """Let no START code of a person made until then lift anything."""
-    book.run(_CLOSE_CODES, {"of": person, "until": until})
+    book.do(_CLOSE_CODES, of=person, until=until)
 
 
 def stop(book: Book, person: int, put: Sequence[OptOut], *, evidence: int) -> None:
     """Put opt-outs in place, or in the place of those that stand; `domain.consent.after` says which."""
     for one in put:
         values = {"person": person, "client": one.client, "covers": one.covers.value, "evidence": evidence}
-        book.run(_STOP, {**values, "since": one.since})
+        book.do(_STOP, **values, since=one.since)
 
 
 def lift(book: Book, person: int, clients: Sequence[int], *, evidence: int, now: datetime) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import Table, bindparam, func, select, update
 
 from bot.domain.conversation import MEMORY_LASTS, Asked, Level, Option, Owner
 from bot.domain.errors import NotKnown
 from bot.domain.messages import Address, Medium
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import conversations as table
 
 _ADDRESS = "conversations.address"
@@ -62,24 +61,26 @@ _OWNERS = Prepared(
 _LOCKED = Prepared(
     lambda _: select(table).where(table.c.id == bindparam("conversation")).with_for_update(key_share=True)
 )
-_BY_KEY = Prepared(
-    lambda _: (
-        select(table)
-        .where(table.c.address_key.in_(bindparam("keys", expanding=True)))
-        .with_for_update(key_share=True)
-    )
+_HELD_KEY = Prepared(
+    lambda _: select(table.c.address_key).where(table.c.address_key.in_(bindparam("keys", expanding=True)))
 )
-_BEGIN = Prepared(
-    lambda insert: insert(table).on_conflict_do_nothing(index_elements=["address_key"]),
-    "provider",
-    "account",
-    "medium",
-    "address_key",
-    "address_enc",
-    "person",
-    "level",
-    "owner",
-    "last_at",
+
+
+def _open(insert: Callable[[Table], Any]) -> Any:
+    """Begin a conversation or find it, and note that its person spoke, in one statement that locks the row."""
+    statement = insert(table)
+    new = statement.excluded
+    heard = {
+        "last_at": new.last_at,
+        "waiting_since": func.coalesce(table.c.waiting_since, new.waiting_since),
+    }
+    return statement.on_conflict_do_update(index_elements=["address_key"], set_=heard).returning(table)
+
+
+_OPEN = Prepared(
+    _open,
+    *("provider", "account", "medium", "address_key", "address_enc", "person", "level", "owner"),
+    *("last_at", "waiting_since"),
 )
 _SETTLE = Prepared(
     lambda _: (
@@ -95,34 +96,30 @@ _SETTLE = Prepared(
         )
     )
 )
-_HEAR = Prepared(
-    lambda _: (
-        update(table)
-        .where(table.c.id == bindparam("conversation"))
-        .values(last_at=bindparam("at"), waiting_since=func.coalesce(table.c.waiting_since, bindparam("at")))
-    )
-)
 
 
 def open_for(book: Book, address: Address, *, person: int | None, now: datetime) -> Conversation:
-    """The conversation of this address, begun if there is none, locked until the transaction ends."""
+    """The conversation in which a message came, begun if it is the first, locked until the transaction ends.
+
+    person: of a number that the channel vouches for. now: when it came; the person waits from the oldest one that
+    nobody answered.
+    """
     keys = book.keys.find_any(_address_text(address))
-    row = book.row(_BY_KEY, keys=keys)
-    if row is None:
-        values = {
-            "provider": address.provider,
-            "account": address.account,
-            "medium": address.medium.value,
-            "address_key": keys[0],
-            "address_enc": book.keys.seal_json(_ADDRESS, {"person": address.person, "ours": address.ours}),
-            "person": person,
-            "level": int(Level.ASSERTED if person is not None else Level.ANONYMOUS),
-            "owner": Owner.BOT.value,
-            "last_at": now,
-        }
-        book.run(_BEGIN, values)
-        row = book.row(_BY_KEY, keys=keys)
-        assert row is not None  # inserted here or by whoever was faster
+    held = keys[0] if len(keys) == 1 else book.scalar(_HELD_KEY, keys=keys)  # several while keys are rotated
+    row = book.row(
+        _OPEN,
+        provider=address.provider,
+        account=address.account,
+        medium=address.medium.value,
+        address_key=held or keys[0],
+        address_enc=book.keys.seal_json(_ADDRESS, {"person": address.person, "ours": address.ours}),
+        person=person,
+        level=int(Level.ASSERTED if person is not None else Level.ANONYMOUS),
+        owner=Owner.BOT.value,
+        last_at=now,
+        waiting_since=now,
+    )
+    assert row is not None  # RETURNING has the row, begun or found
     return _read(book, row)
 
 
@@ -173,12 +170,7 @@ def settle(
         "noticed": noticed_at,
         "waits": waiting_since,
     }
-    book.run(_SETTLE, values)
-
-
-def hear(book: Book, conversation: int, *, now: datetime) -> None:
-    """A message of the person came: it waits from the oldest one that nobody answered."""
-    book.run(_HEAR, {"conversation": conversation, "at": now})
+    book.do(_SETTLE, **values)
 
 
 def know(book: Book, conversation: int, *, person: int, level: Level, until: datetime | None = None) -> None:
@@ -239,7 +231,7 @@ def _address_text(address: Address) -> str:
     return "\n".join((address.provider, address.account, address.person, address.ours))
 
 
-def _read(book: Book, row: RowMapping) -> Conversation:
+def _read(book: Book, row: Row) -> Conversation:
     place = book.keys.unseal_json(_ADDRESS, row["address_enc"])
     return Conversation(
         id=row["id"],

@@ -18,13 +18,12 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import bindparam, select
-from sqlalchemy.engine import RowMapping
 
 from bot.domain import chain
 from bot.domain.errors import BadSetting, NotKnown
 from bot.domain.messages import Address
 from bot.ledger import people
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import clients, evidence, inbox, opt_outs, outbox
 from bot.ledger.tables import people as people_table
 
@@ -149,7 +148,7 @@ def record(book: Book, act: Act) -> int:
     return number
 
 
-def opened(book: Book, row: RowMapping) -> Opened:
+def opened(book: Book, row: Row) -> Opened:
     """Open a row of evidence of form 1. Raises BadSetting when something sealed does not open."""
     text = text_salt = subject = subject_salt = None
     if row["text_key_enc"] is not None and row["text_enc"] is not None:
@@ -201,7 +200,7 @@ def differing(book: Book, rows: Sequence[int]) -> dict[int, str]:
     return found
 
 
-def _difference(book: Book, row: RowMapping) -> str | None:
+def _difference(book: Book, row: Row) -> str | None:
     try:
         open_ = opened(book, row)
         if not _fits(open_.text_salt, open_.text, row["text_digest"]):

@@ -95,7 +95,9 @@ STEPS: Mapping[Category, tuple[Step, ...]] = {
     # A used one too stays to its end: a START's says which STOPs it has answered, an account's what it proved.
     Category.CODES: (
         Step(codes, lambda before: codes.c.expires_at < before),
-        Step(outbox, lambda before: (outbox.c.kind == "code") & (outbox.c.expires_at < before) & _HAS_SETTLED),
+        Step(
+            outbox, lambda before: (outbox.c.kind == "code") & (outbox.c.expires_at < before) & _HAS_SETTLED
+        ),
     ),
     Category.COUNTS: (Step(counts, lambda before: counts.c.expires_at <= before),),
     Category.SENT: (Step(sent, lambda before: sent.c.sent_at < before),),

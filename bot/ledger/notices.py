@@ -22,11 +22,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import RowMapping
 
 from bot.ledger import audit
 from bot.ledger.audit import Telling
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import clients, notices
 
 _BODY = "notices.body"
@@ -120,7 +119,7 @@ def put(book: Book, draft: Draft, *, now: datetime) -> str:
         "ready_at": now,
         "created_at": now,
     }
-    book.run(_PUT, values)
+    book.do(_PUT, **values)
     return event
 
 
@@ -290,7 +289,7 @@ def _take(book: Book, query: Select[Any], *, now: datetime) -> list[Notice]:
     return [_notice(book, row, lease) for row in rows]
 
 
-def _notice(book: Book, row: RowMapping, lease: str) -> Notice:
+def _notice(book: Book, row: Row, lease: str) -> Notice:
     return Notice(
         id=row["id"],
         event=row["event"],

@@ -6,16 +6,18 @@ that nobody is lost while keys are rotated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from bot.domain.errors import NotKnown
+from bot.domain.numbers import sender_key
 from bot.ledger.book import Book, Prepared
 from bot.ledger.bulk import among, insert_new
 from bot.ledger.tables import people as table
+from bot.ledger.tables import senders
 
 NUMBER = "people.number"  #: what a sealed number is bound to
 _CHUNK = 5_000  #: numbers in one statement; SQLite takes 32 766 values, each number has one per key version
@@ -28,6 +30,15 @@ _ADD = Prepared(
     lambda insert: insert(table).on_conflict_do_nothing(index_elements=["number_key"]).returning(table.c.id),
     "number_key",
     "number_enc",
+)
+_WHO = Prepared(
+    lambda _: select(
+        select(table.c.id)
+        .where(table.c.number_key.in_(bindparam("keys", expanding=True)))
+        .scalar_subquery()
+        .label("person"),
+        exists(select(senders.c.id).where(senders.c.sender_key == bindparam("sender"))).label("is_sender"),
+    )
 )
 # NO KEY UPDATE: FOR UPDATE would wait for whoever has just written a row that refers to the person, and two first
 # messages of one person at two addresses of ours would wait for each other.
@@ -43,9 +54,21 @@ def ensure(book: Book, number: str) -> int:
     """The person's row id, written down first if the number is new. `number`: E.164."""
     keys = book.keys.find_any(number)
     person = book.scalar(_FIND, keys=keys)
-    if person is None:
-        sealed = book.seal(NUMBER, number)
-        person = book.scalar(_ADD, number_key=keys[0], number_enc=sealed)
+    return int(person) if person is not None else _added(book, number, keys)
+
+
+def meet(book: Book, number: str) -> int | None:
+    """As `ensure`, unless the number (E.164) is a sender of a client's, now or once: then None, and nothing is kept."""
+    keys = book.keys.find_any(number)
+    row = book.row(_WHO, keys=keys, sender=sender_key(number))
+    assert row is not None  # a SELECT without FROM has one row
+    if row["is_sender"]:
+        return None
+    return int(row["person"]) if row["person"] is not None else _added(book, number, keys)
+
+
+def _added(book: Book, number: str, keys: Sequence[bytes]) -> int:
+    person = book.scalar(_ADD, number_key=keys[0], number_enc=book.seal(NUMBER, number))
     if person is None:  # somebody else was faster
         person = book.scalar(_FIND, keys=keys)
     return int(person)
@@ -86,7 +109,9 @@ def ensure_many(book: Book, numbers: Iterable[str]) -> dict[str, int]:
 
 def holder_since(book: Book, person: int) -> datetime | None:
     """When the number came to whom it belongs now; None: not known to have changed hands."""
-    since: datetime | None = book.scalar(_SINCE, person=person)
+    if ("holder_since", person) not in book.known:
+        book.known["holder_since", person] = book.scalar(_SINCE, person=person)
+    since: datetime | None = book.known["holder_since", person]
     return since
 
 
@@ -129,4 +154,5 @@ def lock(book: Book, person: int) -> datetime | None:
     so in the order of their ids, and before any row of theirs in `codes`.
     """
     since: datetime | None = book.scalar(_LOCK, person=person)
+    book.known["holder_since", person] = since
     return since

@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, case, exists, func, or_, select, update
-from sqlalchemy.engine import RowMapping
 
 from bot.domain.conversation import Wish
 from bot.domain.messages import Delivery, Inbound, Kind
-from bot.ledger.book import Book, Prepared
+from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import inbox, outbox
 
 LEASE = timedelta(seconds=60)
@@ -233,7 +232,10 @@ _LEASE_OUT = Prepared(
             lease_until=bindparam("until"),
             tries=outbox.c.tries + 1,
             # Of an unclear one the first try stays: what it may have left behind is looked for from then on.
-            tried_at=case((outbox.c.state == "ready", bindparam("now")), else_=outbox.c.tried_at),
+            tried_at=case(
+                (outbox.c.state == "ready", bindparam("now", type_=outbox.c.tried_at.type)),
+                else_=outbox.c.tried_at,
+            ),
         )
     )
 )
@@ -292,14 +294,12 @@ def wish(
 ) -> None:
     """Note what was decided on receipt, so that the turn needs no model."""
     value = {"wishes": [asdict(w) for w in wishes], "facts": dict(facts)}
-    book.run(
+    book.do(
         _NOTE_WISH,
-        {
-            "message": message,
-            "wish": book.seal(_WISH, json.dumps(value, ensure_ascii=False)),
-            "becomes": state,
-            "at": None if state == "new" else now,
-        },
+        message=message,
+        wish=book.seal(_WISH, json.dumps(value, ensure_ascii=False)),
+        becomes=state,
+        at=None if state == "new" else now,
     )
 
 
@@ -309,7 +309,7 @@ def claim_inbox(book: Book, *, now: datetime, limit: int = 1) -> list[Received]:
     if not rows:
         return []
     lease = secrets.token_hex(16)
-    book.run(_LEASE_IN, {"ids": [row["id"] for row in rows], "by": lease, "until": now + LEASE})
+    book.do(_LEASE_IN, ids=[row["id"] for row in rows], by=lease, until=now + LEASE)
     return [_received(book, row, lease) for row in rows]
 
 
@@ -319,7 +319,7 @@ def still_mine(book: Book, message: Received) -> bool:
 
 
 def settle_inbox(book: Book, message: Received, *, now: datetime, needs_reading: bool = False) -> None:
-    book.run(_SETTLE_IN, {"message": message.id, "at": now, "unread": needs_reading})
+    book.do(_SETTLE_IN, message=message.id, at=now, unread=needs_reading)
 
 
 def put_back(book: Book, message: Received, *, ready_at: datetime) -> None:
@@ -396,7 +396,7 @@ def claim_outbox(book: Book, *, now: datetime, limit: int = 1) -> list[Waiting]:
         return []
     lease = secrets.token_hex(16)
     ids = [row["id"] for row in rows]
-    book.run(_LEASE_OUT, {"ids": ids, "by": lease, "until": now + LEASE, "now": now})
+    book.do(_LEASE_OUT, ids=ids, by=lease, until=now + LEASE, now=now)
     return [_waiting(book, row, lease) for row in rows]
 
 
@@ -463,7 +463,7 @@ def report(book: Book, outbox_id: int | None, provider_id: str, delivery: Delive
     return number
 
 
-def _rank(row: RowMapping) -> int:
+def _rank(row: Row) -> int:
     return Delivery(row["delivery"]).rank if row["delivery"] else Delivery.UNKNOWN.rank
 
 
@@ -527,7 +527,7 @@ def cancel_replies(book: Book, conversation: int, *, now: datetime) -> None:
     )
 
 
-def _received(book: Book, row: RowMapping, lease: str) -> Received:
+def _received(book: Book, row: Row, lease: str) -> Received:
     body = book.keys.unseal_json(BODY_IN, row["body_enc"])
     decided = book.keys.unseal_json(_WISH, row["wish_enc"])
     return Received(
@@ -548,7 +548,7 @@ def _received(book: Book, row: RowMapping, lease: str) -> Received:
     )
 
 
-def _waiting(book: Book, row: RowMapping, lease: str) -> Waiting:
+def _waiting(book: Book, row: Row, lease: str) -> Waiting:
     body = book.keys.unseal_json(BODY_OUT, row["body_enc"])
     return Waiting(
         id=row["id"],

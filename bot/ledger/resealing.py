@@ -14,9 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, Table, bindparam, func, literal, or_, select, text, update
-from sqlalchemy.engine import RowMapping
 
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Row
 from bot.ledger.keys import version_of
 from bot.ledger.tables import codes, metadata
 
@@ -31,7 +30,7 @@ class Rekeyed:
 
     column: str
     beside: tuple[str, ...]
-    value: Callable[[RowMapping, Opened], str]
+    value: Callable[[Row, Opened], str]
 
 
 REKEYED: Mapping[str, Rekeyed] = {
@@ -125,7 +124,7 @@ def _is_old(book: Book, table: Table, columns: tuple[str, ...]) -> ColumnElement
 
 
 def _resealed(
-    book: Book, table: Table, columns: tuple[str, ...], rekeyed: Rekeyed | None, row: RowMapping
+    book: Book, table: Table, columns: tuple[str, ...], rekeyed: Rekeyed | None, row: Row
 ) -> dict[str, Any]:
     change: dict[str, Any] = {"row": row["id"]}
     opened: dict[str, str | None] = {}

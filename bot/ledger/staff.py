@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.engine import RowMapping
 
 from bot.domain.errors import BadInput
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Row
 from bot.ledger.keys import digest
 from bot.ledger.tables import sessions, staff
 
@@ -89,5 +88,5 @@ def end_session(book: Book, token: str) -> int | None:
     return member
 
 
-def _member(row: RowMapping) -> Member:
+def _member(row: Row) -> Member:
     return Member(row["id"], row["name"], row["role"], row["password_hash"], row["disabled_at"] is not None)

@@ -6,6 +6,7 @@ Afterwards, and only then, the provider hears OK. Sends nothing, asks no model, 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,10 +15,10 @@ import structlog
 from bot.domain import keywords, several
 from bot.domain.automata import is_automatic
 from bot.domain.conversation import Asked, Level, Owner, Wish
-from bot.domain.keywords import Act, Scope, Verdict
+from bot.domain.keywords import NOTHING, Act, Scope, Verdict
 from bot.domain.messages import Address, Delivery, Inbound, Kind, Medium, Received, Report
 from bot.domain.numbers import is_answerable
-from bot.ledger import consents, conversations, people, queues, senders
+from bot.ledger import consents, conversations, people, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import look_up_sender, start_again
@@ -40,11 +41,18 @@ _CODE = re.compile(r"\s*(\d{2})\s*\.?\s*")
 _KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in"}
 
 
+class _FiledBefore(Exception):
+    """The message came already: whatever its transaction holds is to be undone."""
+
+
 def receive(house: House, received: Received, *, now: datetime) -> None:
     """Take in everything a verified request held. Raises only if it could not be committed."""
     for message in received.inbound:
-        with house.ledger.write() as book:
-            _take(house, book, message, now)
+        try:
+            with house.ledger.write() as book:
+                _take(house, book, message, now)
+        except _FiledBefore:
+            log.info("duplicate", provider=message.provider)
     if received.reports:
         with house.ledger.write() as book:
             for report in received.reports:
@@ -58,30 +66,44 @@ def _take(house: House, book: Book, message: Inbound, now: datetime) -> None:
     if address is None or message.kind in (Kind.IGNORED, Kind.UNREADABLE):
         queues.accept(book, message, conversation=None, state="recorded")
         return
-    if _starts_a_loop(house, book, address):
+    person = _person(house, book, address)
+    if person is NOBODY:
         queues.accept(book, message, conversation=None, state="recorded")
         return
-    person = people.ensure(book, address.number) if address.number else None
-    conversation = conversations.open_for(book, address, person=person, now=now)
-    number = queues.accept(book, message, conversation=conversation.id, state="new")
+    verdict = keywords.match(message.text, house.words) if message.kind in _SAID else NOTHING
+    is_stop = _is_stop(verdict)
+    conversation = conversations.open_for(book, address, person=person, now=message.received_at)
+    state = "settled" if is_stop else "new"  # written once: what most STOPs come to
+    number = queues.accept(book, message, conversation=conversation.id, state=state)
     if number is None:
-        log.info("duplicate", provider=message.provider)
-        return
-    conversations.hear(book, conversation.id, now=message.received_at)
+        raise _FiledBefore
     cause = _cause(message, number)
-    decision = _KINDS.get(message.kind, _nothing)(house, book, conversation, message, cause, now)
-    if decision is not None:
+    if message.kind in _SAID:
+        decision = _text(house, book, conversation, message, verdict, cause, now)
+    else:
+        decision = _KINDS.get(message.kind, _nothing)(house, book, conversation, message, cause, now)
+    if decision is not None and not (is_stop and decision.is_settled):
         state = "settled" if decision.is_settled else "new"
         queues.wish(book, number, decision.wishes, facts=decision.facts or {}, state=state, now=now)
 
 
-def _starts_a_loop(house: House, book: Book, address: Address) -> bool:
-    """An alphanumeric sender, a short code, our own number or a client's sending number: nobody to answer."""
+NOBODY = 0  #: in the place of a person: a machine, with which ours would go on for ever
+
+
+def _person(house: House, book: Book, address: Address) -> int | None:
+    """Whose number wrote, None for a chat without one; NOBODY for an alphanumeric sender, a short code, our own
+    number or a client's sending number."""
     if address.person in house.own_addresses:
-        return True
+        return NOBODY
     if address.medium is not Medium.SMS:
-        return False
-    return not is_answerable(address.person) or bool(senders.holdings(book, address.person))
+        return None if address.number is None else people.ensure(book, address.number)
+    if address.number is None or not is_answerable(address.person):
+        return NOBODY
+    return people.meet(book, address.number) or NOBODY
+
+
+def _is_stop(verdict: Verdict) -> bool:
+    return verdict.intent == "opt_out" and verdict.act is Act.DO
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +116,22 @@ class _Decision:
 
 
 _SETTLED = _Decision(is_settled=True)
+_Take = Callable[[House, Book, Conversation, Inbound, Cause, datetime], _Decision]
 
 
 def _text(
-    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
+    house: House,
+    book: Book,
+    conversation: Conversation,
+    message: Inbound,
+    verdict: Verdict,
+    cause: Cause,
+    now: datetime,
 ) -> _Decision | None:
     """Code, keyword, answer to the open question: in this order, and a STOP before all of them."""
-    verdict = keywords.match(message.text, house.words)
-    if verdict.intent == "opt_out" and verdict.act is Act.DO:
+    if message.kind is Kind.PROVIDER_START:  # it has lifted its own block; ours still asks for its code
+        conversations.mark(book, conversation.id, platform_blocked_at=None)
+    if _is_stop(verdict):
         return _stop(house, book, conversation, verdict, _with(cause, verdict), now)
     code = _start_code(book, conversation, message.text, verdict, now)
     if code is not None:
@@ -259,28 +289,19 @@ def _provider_stop(
     return _SETTLED
 
 
-def _provider_start(
-    house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
-) -> _Decision | None:
-    """The provider lifts its own block; ours still asks for its code."""
-    conversations.mark(book, conversation.id, platform_blocked_at=None)
-    return _text(house, book, conversation, message, cause, now)
-
-
 def _nothing(
     house: House, book: Book, conversation: Conversation, message: Inbound, cause: Cause, now: datetime
 ) -> _Decision:
     return _SETTLED
 
 
-_KINDS = {
-    Kind.TEXT: _text,
+_SAID = frozenset({Kind.TEXT, Kind.PROVIDER_START})  #: kinds whose words count
+_KINDS: Mapping[Kind, _Take] = {
     Kind.CONTACT: _contact,
     Kind.START: _opened,
     Kind.BLOCKED: _blocked,
     Kind.UNBLOCKED: _blocked,
     Kind.PROVIDER_STOP: _provider_stop,
-    Kind.PROVIDER_START: _provider_start,
     Kind.PROVIDER_HELP: _nothing,
 }
 

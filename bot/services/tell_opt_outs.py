@@ -39,11 +39,9 @@ def tell(book: Book, person: int, *, act: int, ways: Ways | None, now: datetime)
     if EVERY_CLIENT in changed:
         changed |= {r.client for r in rows}
         changed |= set(client_opt_outs.concerned(book, person, sent_since=now - WROTE_WITHIN))
-    blacklisted.want(book, sorted(changed - {EVERY_CLIENT}), [person], now=now)
-    told = [
-        _tell(book, client, person, rows, ways=ways, now=now) for client in sorted(changed - {EVERY_CLIENT})
-    ]
-    return sum(told)
+    concerned = sorted(changed - {EVERY_CLIENT})
+    blacklisted.want(book, [c for c in concerned if clients.has_account(book, c)], [person], now=now)
+    return sum([_tell(book, client, person, rows, ways=ways, now=now) for client in concerned])
 
 
 def replay(ledger: Ledger, client_id: str, *, since: datetime, ways: Ways | None, now: datetime) -> int:
