@@ -1,0 +1,168 @@
+"""Say what an adversarial message must not have done: to the ledger, and in what left the house.
+
+Everything is forbidden but what stands here: the attacker's own messages, the attacker's own conversation
+without a level or a person it had not before, and effects on the attacker's own rows that a kind may have.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bot.domain.messages import Outgoing
+from tests.adversarial.difference import Change, Tables
+from tests.adversarial.messages import ASKS_START, FILES, HANDED_OVER, MARK, STOP, TRIES_CODE
+from tests.adversarial.people import Somebody
+
+INNARDS = ("{", "}", "Traceback", "sqlite", "psycopg", "None", "<", "1337", "SELECT")
+"""Never in an answer: slots that were not filled, templates that were, what errors look like."""
+
+TALK = frozenset("asked_enc memory_enc language noticed_at waiting_since last_at version limited_at".split())
+STOP_WAITS = frozenset({"stop_waiting_enc", "stop_waiting_until"})
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The attacker's own rows, by their ids; None: there is none (yet)."""
+
+    conversation: int | None
+    person: int | None
+    cases: frozenset[int]
+    is_mute: bool
+
+
+def whose(after: Tables, attacker: Somebody, *, is_mute: bool) -> Whose:
+    conversation = next(
+        (
+            row["id"]
+            for row in after["conversations"].values()
+            if row["provider"] == attacker.provider
+            and json.loads(row["address_enc"]) == {"person": attacker.address, "ours": attacker.ours}
+        ),
+        None,
+    )
+    person = next((r["id"] for r in after["people"].values() if r["number_enc"] == attacker.number), None)
+    cases = {
+        r["id"]
+        for r in after["cases"].values()
+        if conversation is not None and r["conversation"] == conversation
+    }
+    return Whose(conversation, person, frozenset(cases), is_mute)
+
+
+def forbidden(changes: Iterable[Change], own: Whose, may: frozenset[str]) -> list[str]:
+    """The changes that must not be, each told by its table and columns."""
+    return [
+        f"{change.table}: {'new' if change.is_new else 'gone' if not change.after else sorted(change.columns)}"
+        for change in changes
+        if not _ALLOWED.get(change.table, _nothing)(change, own, may)
+    ]
+
+
+def disclosed(sent: Iterable[Outgoing], attacker: Somebody, canaries: Iterable[str]) -> list[str]:
+    """What left that must not: to somebody else, with a canary in any dress, with the innards of the house."""
+    found = []
+    for message in sent:
+        if (message.address.provider, message.address.person, message.address.ours) != (
+            attacker.provider, attacker.address, attacker.ours,
+        ):  # fmt: skip
+            found.append("an answer to somebody else")
+        shown = "\n".join((message.text, *(part for button in message.buttons for part in button)))
+        bare = _bare(shown)
+        found += [f"{what} told" for what in (*canaries, MARK) if _bare(what) in bare]
+        found += [f"{what!r} shown" for what in INNARDS if what in shown]
+        found += [
+            f"{hex(ord(c))} sent"
+            for c in shown
+            if unicodedata.category(c) in ("Cf", "Cs", "Co", "Cc") and c != "\n"
+        ]
+    return found
+
+
+def _bare(text: str) -> str:
+    """A text as a reader would join it: no case, no blanks, no marks between digits and letters."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKD", text)).casefold()
+
+
+def _inbox(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    is_left = change.after.get("state") not in ("settled", "recorded")
+    return change.is_new and change.after["conversation"] in (own.conversation, None) and not is_left
+
+
+def _outbox(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    kinds = {"receipt"} if own.is_mute else {"reply", "receipt", "notice"}
+    return (
+        change.is_new and change.after["conversation"] == own.conversation and change.after["kind"] in kinds
+    )
+
+
+def _conversation(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    """What was said last, and nothing of who it is: neither person nor level, address nor who has the word."""
+    after = change.after
+    if after.get("id") != own.conversation:
+        return False
+    if change.is_new:
+        return after["level"] <= 1 and after["person"] == (own.person if after["level"] else None)
+    is_handed_over = HANDED_OVER in may and change.before["owner"] == "bot" and after["owner"] == "waiting"
+    allowed = TALK | (STOP_WAITS if STOP in may else set()) | ({"owner"} if is_handed_over else set())
+    return change.columns <= allowed
+
+
+def _person(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    return change.is_new and change.after["id"] == own.person
+
+
+def _case(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    """One's own wish for a human or report of fraud is anybody's; a right only where the kind claims one."""
+    if not change.is_new or change.after["conversation"] != own.conversation or change.after["is_verified"]:
+        return False
+    return FILES in may or change.after["topic"] in ("human", "report_scam", "limited")
+
+
+def _note(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    return change.is_new and change.after["case_id"] in own.cases and change.after["author"] == "person"
+
+
+def _code(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    if change.after.get("conversation") != own.conversation:
+        return False
+    if change.is_new:
+        return ASKS_START in may and change.after["purpose"] == "start"
+    is_fewer = change.after["tries_left"] < change.before["tries_left"]
+    return change.columns == {"tries_left"} and is_fewer and bool(may & {TRIES_CODE, ASKS_START, STOP})
+
+
+def _evidence(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    is_stop = change.is_new and change.after["act"] in ("stop", "repeat")
+    return STOP in may and is_stop and change.after["person"] == own.person
+
+
+def _opt_out(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    is_new = change.is_new and change.after["lifted_at"] is None and change.after["covers"] == "marketing"
+    return STOP in may and is_new and change.after["person"] == own.person
+
+
+def _notice(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    is_told = change.is_new and change.after["event_type"] == "optout.created"
+    return STOP in may and is_told and change.after["person"] == own.person
+
+
+def _nothing(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    return False
+
+
+_ALLOWED: Mapping[str, Callable[[Change, Whose, frozenset[str]], bool]] = {
+    "inbox": _inbox,
+    "outbox": _outbox,
+    "conversations": _conversation,
+    "people": _person,
+    "cases": _case,
+    "case_notes": _note,
+    "codes": _code,
+    "evidence": _evidence,
+    "opt_outs": _opt_out,
+    "notices": _notice,
+}
