@@ -72,7 +72,16 @@ INTENTS = frozenset(
 )
 
 #: Intents that only the conversation needs → the one of INTENTS that a reader of `understand` knows.
-REPORTED_AS: dict[str, str] = {"menu": "help", "back_to_bot": "help"}
+REPORTED_AS: dict[str, str] = {
+    "menu": "help",
+    "back_to_bot": "help",
+    "back": "help",
+    "language": "help",
+    "other_one": "deny",
+    "give_up": "deny",
+    "privacy": "faq/policy",
+    "my_data": "rights_access",
+}
 
 DEADLINE = 1.5  # seconds for one request
 TEXTS_AT_ONCE = 64

@@ -12,7 +12,9 @@ from typing import Any
 from bot.domain.errors import BadSetting
 from bot.domain.folding import fold
 
-INTENTS = frozenset({"opt_out", "opt_in", "help", "who_sent", "human", "back_to_bot", "menu"})
+INTENTS = frozenset(
+    "opt_out opt_in help who_sent human back_to_bot menu back other_one give_up privacy my_data language".split()
+)
 NEIGHBOURS = "keyword_neighbours.toml"  # beside the words; written by scripts/keyword_neighbours.py
 STEM_HEAD = 3  # letters that a stem in a word class has at least
 SHORTEST_WITH_TYPOS = 4  # letters; in a shorter word every slip is another word
