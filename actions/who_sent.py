@@ -80,7 +80,7 @@ def _by_name(turn: Turn, reads: Reads, name: str) -> Outcome:
         )
         if finding.kind == "one":
             return _told(turn, reads, finding.found[0])
-    finding = look_up_sender.of_name(reads.book, name, at=None, now=turn.now)
+    finding = look_up_sender.of_name(reads.book, name, now=turn.now)
     if finding.kind == "one":
         return _registered(turn, reads, finding.found[0])
     if finding.kind == "several":

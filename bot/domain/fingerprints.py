@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +20,9 @@ LONGEST = 2_000  #: characters looked at: a longer SMS exists on no network
 MOST_SHINGLES = (
     120  #: of one text; an SMS of ten parts has some 250 words, the first half is enough to know it
 )
+
+MOST_BREAKS = 4  #: in front of a pasted message, and behind it
+_BREAK = re.compile(r"[.:!?…\n\"„”“»]+\s*")
 
 NUMBER, LINK, NAME = "#", "%", "@"  # a link is told from a number, a name from both
 
@@ -67,7 +70,11 @@ def whole(words: tuple[str, ...], mark: Callable[[str], bytes]) -> bytes:
 
 def shingle_marks(words: tuple[str, ...], mark: Callable[[str], bytes]) -> tuple[bytes, ...]:
     """The marks of a text's shingles, by its normalised words."""
-    return tuple(mark(f"{VERSION}s{s}") for s in shingles(words))
+    return tuple(shingle_mark(run, mark) for run in shingles(words))
+
+
+def shingle_mark(run: str, mark: Callable[[str], bytes]) -> bytes:
+    return mark(f"{VERSION}s{run}")
 
 
 def normalised(text: str) -> tuple[str, ...]:
@@ -76,19 +83,29 @@ def normalised(text: str) -> tuple[str, ...]:
     A name is a capitalised word that begins no sentence, or begins one and is called to ("Anna, …"). That
     takes some other words too, but the same ones in the sent message and in the pasted one.
     """
-    words: list[str] = []
-    seen = _UNSEEN.sub("", text[:LONGEST])
+    return tuple(
+        word for word, _, _ in _placed(unicodedata.normalize("NFC", _UNSEEN.sub("", text[:LONGEST])))
+    )
+
+
+def _placed(seen: str) -> list[tuple[str, int, int]]:
+    """The same with the place where each word begins and ends."""
+    words: list[tuple[str, int, int]] = []
+    last = ""
     is_start = True
-    for found in _TOKEN.finditer(unicodedata.normalize("NFC", seen)):
+    for found in _TOKEN.finditer(seen):
         kind = found.lastgroup
         if kind == "stop":
             is_start = True
             continue
         word = _word(found, is_start=is_start) if kind == "word" else LINK if kind == "link" else NUMBER
         is_start = False
-        if not (words and word == words[-1] and word in (NUMBER, LINK, NAME)):
-            words.append(word)
-    return tuple(words)
+        if word == last and word in (NUMBER, LINK, NAME):
+            words[-1] = (word, words[-1][1], found.end())
+        else:
+            words.append((word, found.start(), found.end()))
+        last = word
+    return words
 
 
 def shingles(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,6 +127,36 @@ def is_alike(*, is_whole: bool, agreeing: int, pasted: int, kept: int) -> bool:
     """
     shorter = min(pasted, kept)
     return is_whole or (shorter > 0 and agreeing * 2 >= shorter)
+
+
+def pieces(text: str) -> tuple[tuple[int, int], ...]:
+    """The parts of a text that may be a whole message somebody pasted: between two breaks in it, or its ends."""
+    text = text[:LONGEST]
+    breaks = [found.end() for found in _BREAK.finditer(text)]
+    begins, ends = [0, *breaks[:MOST_BREAKS]], [len(text), *breaks[-MOST_BREAKS:]]
+    return tuple((begin, end) for begin in begins for end in ends if text[begin:end].strip())
+
+
+def spans_of(
+    text: str, marks: Collection[bytes], mark: Callable[[str], bytes]
+) -> tuple[tuple[int, int], ...]:
+    """Where in a text the shingles of those marks stand, those that touch joined into one span.
+
+    Invisible signs and split accents are not folded away, for places would shift: what holds them is not found.
+    """
+    placed = _placed(text[:LONGEST])
+    words = tuple(word for word, _, _ in placed)
+    spans: list[tuple[int, int]] = []
+    for start in range(len(words) - WORDS + 1):
+        run = " ".join(words[start : start + WORDS])
+        if shingle_mark(run, mark) not in marks:
+            continue
+        first, last = placed[start][1], placed[start + WORDS - 1][2]
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return tuple(spans)
 
 
 def _word(found: re.Match[str], *, is_start: bool) -> str:

@@ -160,6 +160,26 @@ def templates_like(
     return {t: (t in whole, agree.get(t, 0), sizes.get(t, 0)) for t in close}
 
 
+def whole_among(
+    book: Book, text_marks: Collection[bytes], templates_of: Collection[int] | None = None
+) -> set[bytes]:
+    """Which of these marks are of a whole text that was sent: of the templates given, or of any there is."""
+    query = select(templates.c.text_mark).where(templates.c.text_mark.in_(text_marks)).distinct()
+    if templates_of is not None:
+        query = query.where(templates.c.id.in_(templates_of))
+    return {row["text_mark"] for row in book.rows(query)}
+
+
+def shingles_among(book: Book, shingle_marks: Collection[bytes], templates_of: Collection[int]) -> set[bytes]:
+    """Which of these marks are of shingles of the templates given."""
+    query = (
+        select(shingles.c.mark)
+        .where(shingles.c.template.in_(templates_of), shingles.c.mark.in_(shingle_marks))
+        .distinct()
+    )
+    return {row["mark"] for row in book.rows(query)}
+
+
 def known(book: Book, message_ids: Collection[str]) -> dict[str, NewSent]:
     """What is written down already of the messages of those ids."""
     query = select(*(sent.c[name] for name in _COLUMNS)).where(among(book, sent.c.message_id, message_ids))

@@ -1,16 +1,22 @@
 """Find who sent a message, and hold back what the person may not learn. Reads only; words nothing.
 
-The identity ladder (domain.conversation.Level) is kept here, whatever is asked: below PROVEN only the
-message being answered or the last one from the sender named, and a sensitive client (clinic, debt, court)
-stays `WITHHELD`; it is in no list at any level. "None" is said only of a time that the feed of sent messages
-has told about, else "not visible yet".
+The identity ladder (domain.conversation.Level) is kept here, whatever is asked:
+
+- ANONYMOUS and CONTACT learn of no message, be it there or not; of a sender name its holder, so many a day. A
+  contact card may be older than the SIM in somebody else's phone.
+- ASSERTED learns of the one message meant: the one answered, the one whose text it shows, or the last from the
+  sender it names, on the day it names, within 30 days. The answer goes to the number the message went to.
+- PROVEN learns of all, up to twelve months back.
+
+A sensitive client (clinic, debt, court) stays `WITHHELD` below PROVEN and is in no list at any level. "None" is said
+only of a time that the feed of sent messages has told about, else "not visible yet".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from bot.domain import fingerprints, retention
@@ -18,7 +24,7 @@ from bot.domain import senders as registry
 from bot.domain.consent import SHARED_LOOK_BACK, Candidate
 from bot.domain.conversation import Level
 from bot.domain.numbers import sender_key
-from bot.ledger import people, senders, sent
+from bot.ledger import people, senders, sent, tries
 from bot.ledger.book import Book
 from bot.ledger.sent import Sent
 
@@ -26,9 +32,13 @@ LOOK_BACK = timedelta(days=30)  #: how far a question without a time reaches
 LOOK_BACK_MOST = retention.PERIODS[retention.Category.SENT]  #: how far any question reaches
 FEED_IS_YOUNG = timedelta(minutes=15)
 JUST_NOW = timedelta(minutes=1)  #: a question "until now" is still one when the worker comes to it
+PASTED = 8  #: words in a row that nobody writes as a client did by chance
 WITHHELD = 0  #: in the place of a client that must not be named; `clients.card` refuses it
 
-Kind = Literal["one", "several", "none", "not_visible_yet"]
+NAMES_A_DAY = 5  #: holders of names that one chat may learn a day
+NAMES_A_DAY_IN_ALL = 200  #: and all of them: who the clients are is nobody's to harvest
+
+Kind = Literal["one", "several", "none", "not_visible_yet", "needs_proof"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,12 @@ class Finding:
 
 NONE = Finding("none")
 NOT_VISIBLE_YET = Finding("not_visible_yet")
+NEEDS_PROOF = Finding("needs_proof")  #: said by what is asked alone, never by what there is
+
+
+def learns_of_messages(level: Level) -> bool:
+    """Whether anything about messages to a number is told at this level."""
+    return level is Level.ASSERTED or level >= Level.PROVEN
 
 
 def of_answered(
@@ -61,7 +77,9 @@ def of_answered(
 ) -> Found | None:
     """The message that the person answers, by the id its channel told; None if it did not go to `person`."""
     message = sent.by_message(book, provider_message_id, person=person)
-    if message is None or level < Level.ASSERTED or message.sent_at < _earliest(book, person, None, now):
+    if message is None or not learns_of_messages(level):
+        return None
+    if message.sent_at < _earliest(book, person, None, now):
         return None
     return _shown(_found(message), level)
 
@@ -79,10 +97,15 @@ def of_person(
     """Who wrote to a person between two moments: distinct clients, the newest message first.
 
     ours: only from this sender, name or number; below PROVEN it must be given, and only the last counts.
-    since: cut to twelve months and to when the number came to its holder. until: `now` for an open question.
+    since: cut to twelve months, below PROVEN to 30 days, and to when the number came to its holder. until: `now`
+    for an open question.
     """
-    if level < Level.ASSERTED or (level < Level.PROVEN and ours is None):
+    if not learns_of_messages(level) or (level < Level.PROVEN and ours is None):
         return NOT_VISIBLE_YET
+    if level < Level.PROVEN:
+        if until < now - LOOK_BACK:
+            return NEEDS_PROOF
+        since = max(since, now - LOOK_BACK)
     key = None if ours is None else sender_key(ours)
     earliest = _earliest(book, person, since, now)
     messages = sent.newest_by_client(book, person, since=earliest, until=until, sender_key=key)
@@ -90,14 +113,20 @@ def of_person(
 
 
 def of_name(
-    book: Book, sender: str, *, at: date | None, now: datetime, level: Level = Level.ANONYMOUS
+    book: Book,
+    sender: str,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    level: Level = Level.ANONYMOUS,
 ) -> Finding:
-    """Who holds a sender name, by the registry alone: says nothing of any person.
+    """Who held a sender name between two moments, now if none are given, by the registry alone.
 
-    at: the day meant, in Warsaw; None: today.
+    Says nothing of any person. Whoever tells it to a chat counts it first (`may_name`).
     """
-    since, until = (now, now) if at is None else registry.day_of(at)
-    held = [h for h in senders.holdings(book, sender) if h.overlaps(since, _last_moment(since, until))]
+    begin, end = now if since is None else since, now if until is None else until
+    held = [h for h in senders.holdings(book, sender) if h.overlaps(begin, _last_moment(begin, end))]
     by_client = {
         h.client: Found(h.client, None, h.sender, h.is_sensitive) for h in held if h.client is not None
     }
@@ -107,6 +136,16 @@ def of_name(
     return _listed(list(by_client.values()), level=level, is_shared=is_shared)
 
 
+def may_name(book: Book, *, conversation: int, level: Level, now: datetime) -> bool:
+    """Count one more holder of a name that a chat is told; False: it had its day's. Others are not counted."""
+    if learns_of_messages(level):
+        return True
+    day = timedelta(days=1)
+    return tries.within(
+        book, "names", str(conversation), most=NAMES_A_DAY, period=day, now=now
+    ) and tries.within(book, "names", "all", most=NAMES_A_DAY_IN_ALL, period=day, now=now)
+
+
 def of_name_for_person(
     book: Book,
     sender: str,
@@ -114,15 +153,16 @@ def of_name_for_person(
     person: int,
     now: datetime,
     since: datetime | None = None,
+    until: datetime | None = None,
     level: Level = Level.ASSERTED,
 ) -> Finding:
-    """Who wrote to a person under a sender name, in the last 30 days or since a moment."""
-    begin = now - LOOK_BACK if since is None else since
-    return of_person(book, person=person, ours=sender, since=begin, until=now, now=now, level=level)
+    """Who wrote to a person under a sender name, in the last 30 days or between two moments."""
+    begin, end = now - LOOK_BACK if since is None else since, now if until is None else until
+    return of_person(book, person=person, ours=sender, since=begin, until=end, now=now, level=level)
 
 
-def name_in(book: Book, text: str, *, now: datetime) -> str | None:
-    """A registered sender name that stands in a text as a name, the longest if there are several.
+def name_in(book: Book, text: str, *, now: datetime, since: datetime | None = None) -> str | None:
+    """A sender name registered now, or at any time since a moment, that stands in a text: the longest of several.
 
     A name is what is quoted, written with capitals inside, or follows a word such as "from": sender names are
     often plain words (ZAKUPY, INFO), and a plain word in a sentence is not meant as one.
@@ -130,13 +170,17 @@ def name_in(book: Book, text: str, *, now: datetime) -> str | None:
     held = [
         (len(name), name)
         for name in registry.names_in(text)
-        if any(h.overlaps(now, now) for h in senders.holdings(book, name))
+        if any(h.overlaps(since or now, now) for h in senders.holdings(book, name))
     ]
     return max(held)[1] if held else None
 
 
-def near_names(book: Book, sender: str, *, person: int, now: datetime) -> tuple[str, ...]:
+def near_names(
+    book: Book, sender: str, *, person: int, now: datetime, level: Level = Level.ASSERTED
+) -> tuple[str, ...]:
     """Names like `sender`, of those only that wrote to this person in the last 30 days; the nearest first."""
+    if not learns_of_messages(level):
+        return ()
     return registry.near(
         sender, sent.senders_to(book, person, since=_earliest(book, person, now - LOOK_BACK, now))
     )
@@ -144,25 +188,61 @@ def near_names(book: Book, sender: str, *, person: int, now: datetime) -> tuple[
 
 def of_text(book: Book, text: str, *, person: int, now: datetime, level: Level = Level.ASSERTED) -> Finding:
     """Who sent a message that the person pasted, by fingerprints of what went to them in twelve months."""
-    if level < Level.ASSERTED:
+    if not learns_of_messages(level):
         return NOT_VISIBLE_YET
-    print_ = fingerprints.fingerprint(text, book.keys.mark)
     since = _earliest(book, person, None, now)
-    among = sent.templates_to(book, person, since=since)
-    if print_ is None or not among:
-        return _finding(book, [], level=level, asked_until=now, now=now)
-    marks = print_.shingles
-    alike = {
-        template
-        for template, (is_whole, agreeing, kept) in sent.templates_like(
-            book, among, text_mark=print_.text, shingle_marks=marks
-        ).items()
-        if fingerprints.is_alike(is_whole=is_whole, agreeing=agreeing, pasted=len(marks), kept=kept)
-    }
+    alike = _templates_like(book, text, sent.templates_to(book, person, since=since))
     messages = (
         sent.newest_by_client(book, person, since=since, until=now, template_ids=alike) if alike else []
     )
     return _finding(book, messages, level=level, asked_until=now, now=now)
+
+
+def sent_spans(
+    book: Book, text: str, *, person: int | None, now: datetime, level: Level
+) -> tuple[tuple[int, int], ...]:
+    """What of a text a client once sent and the writer has pasted, so that none of it is taken for their words.
+
+    Where a number may be spoken of, what was sent to it: whole texts, and of others the parts, if half of them
+    agrees and `PASTED` words stand in a row. In other chats whole texts of whatever was sent to anybody: there
+    nothing may hang on what one number got.
+    """
+    if text.count(" ") < fingerprints.WORDS - 1:
+        return ()
+    among = None
+    if person is not None and learns_of_messages(level):
+        among = sent.templates_to(book, person, since=_earliest(book, person, None, now))
+        if not among:
+            return ()
+    whole: dict[bytes, tuple[int, int]] = {}
+    for start, end in fingerprints.pieces(text):
+        words = fingerprints.normalised(text[start:end])
+        if len(words) >= fingerprints.WORDS and fingerprints.is_telling(words):
+            whole.setdefault(fingerprints.whole(words, book.keys.mark), (start, end))
+    found = sent.whole_among(book, whole.keys(), among) if whole else set()
+    if found:
+        return tuple(sorted(span for mark, span in whole.items() if mark in found))
+    if among is None:
+        return ()
+    alike = _templates_like(book, text, among, at_least=PASTED - fingerprints.WORDS + 1)
+    if not alike:
+        return ()
+    marks = fingerprints.shingle_marks(fingerprints.normalised(text), book.keys.mark)
+    return fingerprints.spans_of(text, sent.shingles_among(book, marks, alike), book.keys.mark)
+
+
+def _templates_like(book: Book, text: str, among: Sequence[int], *, at_least: int = 0) -> set[int]:
+    print_ = fingerprints.fingerprint(text, book.keys.mark)
+    if print_ is None or not among:
+        return set()
+    marks = print_.shingles
+    like = sent.templates_like(book, among, text_mark=print_.text, shingle_marks=marks)
+    return {
+        template
+        for template, (is_whole, agreeing, kept) in like.items()
+        if agreeing >= at_least
+        and fingerprints.is_alike(is_whole=is_whole, agreeing=agreeing, pasted=len(marks), kept=kept)
+    }
 
 
 def feed_is_fresh(book: Book, *, asked_until: datetime, now: datetime) -> bool:

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot.domain.clients import Entry
 from bot.domain.conversation import Level
 from bot.domain.errors import NotKnown
-from bot.domain.senders import Holding
+from bot.domain.fingerprints import normalised
+from bot.domain.own_words import blanked
+from bot.domain.senders import Holding, day_of
 from bot.ledger import clients, people, senders
 from bot.ledger.book import Ledger
 from bot.services import look_up_sender as look
@@ -128,18 +132,21 @@ def test_without_proof_no_history_is_told(house: House, level: Level) -> None:
     assert house.ask(None, level=level) == look.NOT_VISIBLE_YET
 
 
-def test_an_anonymous_chat_learns_nothing_of_a_number(house: House) -> None:
+@pytest.mark.parametrize("level", [Level.ANONYMOUS, Level.CONTACT])
+def test_a_chat_learns_nothing_of_messages_to_a_number_before_a_code(house: House, level: Level) -> None:
+    """Not with a contact card either: it may be older than the SIM in somebody else's phone."""
     message = house.sent("shop", "SHOP", text="Nowa kolekcja juz w sklepie zapraszamy serdecznie")
-    assert house.ask("SHOP", level=Level.ANONYMOUS) == look.NOT_VISIBLE_YET
+    assert house.ask("SHOP", level=level) == house.ask("NOBODY", level=level) == look.NOT_VISIBLE_YET
     person = house.person()
     with house.ledger.read() as book:
-        level, now = Level.ANONYMOUS, house.clock.now
+        now = house.clock.now
         assert look.of_answered(book, message, person=person, now=now, level=level) is None
         text = "Nowa kolekcja juz w sklepie zapraszamy serdecznie"
         assert look.of_text(book, text, person=person, now=now, level=level) == look.NOT_VISIBLE_YET
         assert (
             look.of_name_for_person(book, "SHOP", person=person, now=now, level=level) == look.NOT_VISIBLE_YET
         )
+        assert look.near_names(book, "SHOPP", person=person, now=now, level=level) == ()
 
 
 def test_a_sensitive_client_is_not_named_before_a_code(house: House) -> None:
@@ -190,6 +197,37 @@ def test_thirty_days_by_default_twelve_months_on_asking_never_more(house: House)
     assert house.names(everything) == ["shop", "bank"]
 
 
+def test_what_is_older_than_thirty_days_needs_a_code_whether_there_is_anything_or_not(house: House) -> None:
+    house.sent("shop", "S1", ago=timedelta(days=40))
+    month = {"back": timedelta(days=50), "until": house.clock.now - timedelta(days=35)}
+    assert house.ask("S1", **month) == house.ask("S2", **month) == look.NEEDS_PROOF
+    assert house.ask("S1", back=timedelta(days=50)).kind == "none"
+    assert house.names(house.ask("S1", level=Level.PROVEN, **month)) == ["shop"]
+
+
+def test_a_day_named_tells_the_last_of_that_day_and_no_more(house: House) -> None:
+    house.sent("shop", SHARED, ago=timedelta(days=2, hours=1))
+    house.sent("courier", SHARED, ago=timedelta(days=2))
+    house.sent("bank", SHARED)
+    day = {"back": timedelta(days=3), "until": house.clock.now - timedelta(days=1)}
+    assert house.names(house.ask(SHARED, **day)) == ["courier"]
+    assert house.names(house.ask(SHARED, level=Level.PROVEN, **day)) == ["courier", "shop"]
+
+
+def test_a_chat_is_told_five_holders_of_names_a_day_and_all_chats_two_hundred(house: House) -> None:
+    def told(chat: int, level: Level = Level.ANONYMOUS) -> bool:
+        with house.ledger.write() as book:
+            return look.may_name(book, conversation=chat, level=level, now=house.clock.now)
+
+    assert [told(1) for _ in range(7)] == [True] * 5 + [False] * 2
+    assert all(told(1, level) for level in (Level.ASSERTED, Level.PROVEN))
+    assert not told(1, Level.CONTACT)
+    rest = [told(chat) for chat in range(2, 60) for _ in range(5)]
+    assert sum(rest) == look.NAMES_A_DAY_IN_ALL - 5
+    house.clock.move(timedelta(days=1, minutes=1))
+    assert told(1)
+
+
 def test_a_new_holder_learns_nothing_of_the_one_before(house: House) -> None:
     message = house.sent(
         "bank", "BANK", ago=timedelta(days=20), text="Twoj kod do banku to 123 nie podawaj nikomu"
@@ -227,16 +265,21 @@ def test_a_name_is_told_by_the_registry_with_its_dates(house: House) -> None:
     house.holds("bank", "BrandX", begin=now - timedelta(days=40))
     house.holds("clinic", "KLINIKA")
     house.holds(None, SHARED)
+
+    def on(days_ago: int) -> dict[str, datetime]:
+        since, until = day_of((now - timedelta(days=days_ago)).date())
+        return {"since": since, "until": until}
+
     with house.ledger.read() as book:
         find: Callable[..., Finding] = look.of_name
-        assert house.names(find(book, "brand x", at=None, now=now)) == ["bank"]
-        assert house.names(find(book, "BRANDX", at=(now - timedelta(days=60)).date(), now=now)) == ["shop"]
-        both = find(book, "BRANDX", at=(now - timedelta(days=40)).date(), now=now)
+        assert house.names(find(book, "brand x", now=now)) == ["bank"]
+        assert house.names(find(book, "BRANDX", now=now, **on(60))) == ["shop"]
+        both = find(book, "BRANDX", now=now, **on(40))
         assert (both.kind, house.names(both)) == ("several", ["shop", "bank"])
-        assert house.names(find(book, "KLINIKA", at=None, now=now)) == ["withheld"]
-        assert house.names(find(book, "KLINIKA", at=None, now=now, level=Level.PROVEN)) == ["clinic"]
-        assert find(book, SHARED, at=None, now=now) == Finding("several")
-        assert find(book, "BrandY", at=None, now=now) == look.NONE
+        assert house.names(find(book, "KLINIKA", now=now)) == ["withheld"]
+        assert house.names(find(book, "KLINIKA", now=now, level=Level.PROVEN)) == ["clinic"]
+        assert find(book, SHARED, now=now) == Finding("several")
+        assert find(book, "BrandY", now=now) == look.NONE
 
 
 def test_near_names_come_only_from_what_was_sent_to_this_person(house: House) -> None:
@@ -268,6 +311,102 @@ def test_a_pasted_message_is_known_by_its_fingerprint(house: House) -> None:
         assert house.names(look.of_text(book, part, person=person, now=now)) == ["shop"]
         assert look.of_text(book, theirs, person=person, now=now).kind == "none"
         assert look.of_text(book, "500 100 200", person=person, now=now).kind == "none"
+
+
+ADVERT = "Tylko dzis -{number}% na buty i plaszcze zimowe w naszych sklepach. Odpisz STOP aby nie otrzymywac SMS-ow"
+
+
+@pytest.mark.parametrize("before", ["", "kto to wyslal: ", "co to jest?\n", "„"])
+@pytest.mark.parametrize("after", ["", "\nkto to", "”"])
+@pytest.mark.parametrize("level", Level)
+def test_a_pasted_text_is_told_from_what_the_person_says(
+    house: House, before: str, after: str, level: Level
+) -> None:
+    house.sent("shop", "SHOP", text=ADVERT.format(number=20))
+    person = house.person()
+    text = f"{before}{ADVERT.format(number=35)}{after}"
+    with house.ledger.read() as book:
+        spans = look.sent_spans(book, text, person=person, now=house.clock.now, level=level)
+    assert "STOP" not in blanked(text, spans)
+    assert normalised(blanked(text, spans)) == normalised(f"{before}\n{after}")
+
+
+def test_a_part_of_a_message_is_known_and_a_stop_beside_it_is_the_persons(house: House) -> None:
+    house.sent("shop", "SHOP", text=ADVERT.format(number=20))
+    person = house.person()
+    part = "buty i plaszcze zimowe w naszych sklepach. Odpisz STOP aby nie otrzymywac SMS-ow"
+    with house.ledger.read() as book:
+        text = f"STOP {part}"
+        spans = look.sent_spans(book, text, person=person, now=house.clock.now, level=Level.ASSERTED)
+    assert blanked(text, spans).split() == ["STOP"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STOP",
+        "Odpisz STOP",
+        "nie chce wiecej takich SMS-ow, wypiszcie mnie prosze z tej listy",
+        "prosze nie otrzymywac SMS-ow STOP",
+        "kto mi wyslal -20% na buty i plaszcze",
+    ],
+)
+def test_what_a_person_says_in_words_of_their_own_is_never_taken_out(house: House, text: str) -> None:
+    house.sent("shop", "SHOP", text=ADVERT.format(number=20))
+    house.sent("shop", "SHOP", text="STOP")
+    house.sent("shop", "SHOP", text="Nie chcesz SMS-ow? Odpisz STOP")
+    person = house.person()
+    with house.ledger.read() as book:
+        for level in Level:
+            assert look.sent_spans(book, text, person=person, now=house.clock.now, level=level) == ()
+
+
+@pytest.mark.parametrize("level", [Level.ANONYMOUS, Level.CONTACT])
+def test_in_a_chat_nothing_hangs_on_whether_a_number_got_the_text(house: House, level: Level) -> None:
+    house.sent("shop", "SHOP", text=ADVERT.format(number=20), to=OTHER)
+    person, other = house.person(), house.person(OTHER)
+    with house.ledger.read() as book:
+        found = {
+            look.sent_spans(book, text, person=who, now=house.clock.now, level=level)
+            for who in (None, person, other)
+            for text in (ADVERT.format(number=1),)
+        }
+    assert len(found) == 1
+
+
+def test_somebody_elses_message_is_not_known_to_a_number_that_did_not_get_it(house: House) -> None:
+    house.sent("shop", "SHOP", text=ADVERT.format(number=20), to=OTHER)
+    house.sent("bank", "BANK", text="Rata kredytu za ten miesiac zostala pobrana z konta")
+    person = house.person()
+    with house.ledger.read() as book:
+        now, text = house.clock.now, ADVERT.format(number=20)
+        assert look.sent_spans(book, text, person=person, now=now, level=Level.ASSERTED) == ()
+
+
+words = st.sampled_from(
+    "paczka rabat kod czeka dzis sklep promocja wizyta raty odbior szybko prosimy numer".split()
+)
+templates_ = st.lists(words, min_size=8, max_size=14).map(" ".join)
+amounts = st.one_of(
+    st.integers(0, 10**6).map(str), st.floats(0, 999).map(lambda f: f"{f:.2f}"), st.just("1.299,00")
+)
+links = st.sampled_from(["https://a.example/x1", "www.b.example/yy?z=9", "c.example/k"])
+names_ = st.sampled_from(["Anna", "Jan Kowalski", "Oksana", "Zenobia"])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(templates_, amounts, amounts, links, links, names_, names_)
+@pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)
+def test_changed_amounts_names_and_links_do_no_harm(
+    house: House, body: str, one: str, other: str, link: str, to: str, name: str, called: str
+) -> None:
+    """The text that went out and the one that is pasted differ in all that is filled in."""
+    number = f"+48600{house.said:06d}"
+    house.sent("courier", "KURIER", to=number, text=f"{name}, {body} {one} zl. Szczegoly: {link}")
+    pasted = f"{called}, {body} {other} zl. Szczegoly: {to}"
+    person = house.person(number)
+    with house.ledger.read() as book:
+        assert house.names(look.of_text(book, pasted, person=person, now=house.clock.now)) == ["courier"]
 
 
 def test_a_stop_to_a_number_of_one_client_means_that_client(house: House) -> None:
