@@ -57,6 +57,7 @@ TOPICS: Mapping[str, Topic] = {
     "human": talk.human,
     "back_to_bot": talk.back_to_bot,
     "help": talk.help_,
+    "language": talk.language,
     "greet": talk.greet,
     "chat_opened": talk.chat_opened,
     "contact_shared": talk.contact_shared,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actions import asking
 from bot.domain.conversation import Do, Option, Outcome, Say, Turn
+from bot.domain.language import NAMES
 from bot.domain.messages import Medium
 from bot.services.contracts import Reads
 
@@ -55,6 +56,21 @@ def contact_refused(turn: Turn, reads: Reads) -> Outcome:
 def about_bot(turn: Turn, reads: Reads) -> Outcome:
     """A machine says that it is one (AI Act, art. 50(1))."""
     return Outcome(say=(Say("talk.bot"),))
+
+
+def language(turn: Turn, reads: Reads) -> Outcome:
+    """A wish for a language (`language` among its slots) is granted by now if we have it; else the choice is put.
+
+    What was open is put again, in the new words.
+    """
+    if reads.house.texts.has(turn.wish.slots.get("language")):
+        ask = turn.asked or asking.menu(turn)
+        return Outcome(say=(Say("talk.speaks"),), ask=ask, memory=turn.memory)
+    options = (
+        Option("language", NAMES.get(offered, offered), {"language": offered}, is_name=True)
+        for offered in reads.house.texts.languages
+    )
+    return Outcome(ask=asking.choose(turn, "menu.language", *options), memory=turn.memory)
 
 
 def thanks(turn: Turn, reads: Reads) -> Outcome:

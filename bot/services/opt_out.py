@@ -349,7 +349,7 @@ def _receipt(
     arguments = {}
     if coverage.receipt is Receipt.ONE_CLIENT:
         arguments["client"] = clients.card(book, coverage.clients[0]).public_name
-    language = house.language(cause.language or conversation.language)
+    language = house.language(cause.language, conversation.language)
     medium = conversation.address.medium
     lasts = RECEIPT_LASTS_US if conversation.address.person.startswith("+1") else RECEIPT_LASTS
     text = house.texts.say(key, language, medium, arguments)
@@ -373,7 +373,7 @@ def needs_number(
     house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime
 ) -> None:
     """Tell a chat without a number that the STOP waits for it, with the way to give it."""
-    language = house.language(cause.language or conversation.language)
+    language = house.language(cause.language, conversation.language)
     asks_contact = conversation.address.medium is Medium.TELEGRAM
     key = "opt_out.needs_contact" if asks_contact else "opt_out.needs_number"
     draft = queues.Draft(

@@ -38,7 +38,7 @@ from bot.services.take_block import take_block
 log = structlog.get_logger()
 
 _CODE = re.compile(r"\s*(\d{2})\s*\.?\s*")
-_KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in"}
+_KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in", "language"}
 
 
 class _FiledBefore(Exception):
@@ -352,4 +352,6 @@ def _slots(verdict: Verdict) -> dict[str, str]:
         slots["sender"] = verdict.sender
     if verdict.scope:
         slots["scope"] = verdict.scope.value
+    if verdict.intent == "language" and verdict.language:
+        slots["language"] = verdict.language
     return slots

@@ -276,13 +276,16 @@ def _answer(
 def _language(
     house: House, conversation: Conversation, message: queues.Received, wishes: Sequence[Wish]
 ) -> str:
+    """The language wished for, else the one that the message speaks, else the one so far."""
+    offered = house.texts.languages
     current = house.language(conversation.language or message.language_hint)
+    wished = next((w.slots.get("language") for w in wishes if w.intent == "language"), None)
+    if wished is not None:
+        return house.language(wished, current)
     is_keyword = all(w.by in ("keyword", "option") for w in wishes)
     if is_keyword and conversation.language is None:
-        return house.language(languages.detect(message.text) or current)
-    return house.language(
-        languages.choose(message.text, current, house.texts.languages, is_keyword=is_keyword)
-    )
+        return languages.spoken_in(message.text, offered) or current
+    return languages.choose(message.text, current, offered, is_keyword=is_keyword)
 
 
 def _put(
