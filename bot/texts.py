@@ -2,7 +2,8 @@
 
 `data/replies/<language>.toml` holds every text: a plain string serves both forms, a table
 `{chat = "…", sms = "…"}` gives SMS a shorter one. SMS are folded to GSM-7 where the language has Latin
-letters: Polish diacritics would turn 160 characters into 70.
+letters: Polish diacritics would turn 160 characters into 70. Whoever writes Ukrainian in Latin letters gets the
+Ukrainian SMS in them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.domain import latin_ukrainian
 from bot.domain.errors import BadSetting, NotKnown
 from bot.domain.messages import Medium
 from bot.domain.segments import to_gsm7
@@ -32,6 +34,7 @@ WIDEST: Mapping[str, str] = {
     "at": "28.12.2026 23:59",
     "sender": "W" * 11,
     "code": "47",
+    "digits": "482913",
     "hours": "W" * 20,
     "count": "10",
 }
@@ -58,12 +61,17 @@ class Texts:
     """Every text in every language offered."""
 
     def __init__(self, texts: Mapping[str, Mapping[str, _Text]], provider: Provider) -> None:
-        self._texts = texts
+        self.languages = tuple(texts)
         self.provider = provider
+        self._texts = dict(texts)
+        if "uk" in texts:
+            self._texts[latin_ukrainian.TAG] = {
+                key: _Text(text.chat, latin_ukrainian.romanized(text.sms)) for key, text in texts["uk"].items()
+            }
 
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return tuple(self._texts)
+    def has(self, language: str | None) -> bool:
+        """Is there a text to say in it? Of `languages`, and of Ukrainian in Latin letters."""
+        return language in self._texts
 
     def keys(self, language: str) -> frozenset[str]:
         return frozenset(self._texts[language])

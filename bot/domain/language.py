@@ -1,13 +1,16 @@
 """Tell the language of a message and choose the one to answer in. Translates nothing, reads no settings.
 
-Letters that only one of the languages has decide first; the rest is lingua's trigrams (its low accuracy mode:
-with five languages it errs as seldom as the full one and takes 20 MB instead of 290).
+Letters that only one of the languages has decide first, then the words of Ukrainian in Latin letters, which lingua
+would take for Polish; the rest is lingua's trigrams (its low accuracy mode: with five languages it errs as seldom as
+the full one and takes 20 MB instead of 290).
 """
 
 import re
 from functools import cache
 
 from lingua import Language, LanguageDetector, LanguageDetectorBuilder
+
+from bot.domain import latin_ukrainian
 
 LANGUAGES = {
     Language.POLISH: "pl",
@@ -18,6 +21,8 @@ LANGUAGES = {
 }
 # Whoever writes Russian to a Polish provider is nearly always helped by Ukrainian more than by Polish.
 ANSWERED_IN = {"ru": "uk"}
+# What each language is called by those who speak it, in the order in which they are offered.
+NAMES = {"pl": "Polski", "en": "English", "uk": "Українська", "de": "Deutsch"}
 
 # Below this the best language is right about as often as not; a wrong switch costs more than none.
 SURE = 0.8
@@ -47,6 +52,8 @@ def detect(text: str) -> str | None:
         return "ru"
     if not is_cyrillic and POLISH.search(words):
         return "pl"
+    if not is_cyrillic and latin_ukrainian.is_ukrainian(words.split()):
+        return "uk"
     best = _detector().compute_language_confidence_values(words)[0]
     # Between Ukrainian and Russian the likelier one will do: both are answered in the same language.
     return LANGUAGES[best.language] if is_cyrillic or best.value >= SURE else None
@@ -62,12 +69,24 @@ def choose(text: str, current: str, offered: tuple[str, ...], *, is_keyword: boo
         is_keyword: whether the message is a keyword ("STOP <sender>" can be long and in any language).
     """
     if is_keyword or len(_words(text).split()) < FEWEST_WORDS:
-        return current
-    found = detect(text)
-    for language in (found, ANSWERED_IN.get(found or "")):
-        if language in offered:
-            return language
-    return current
+        can_write_cyrillic = current == latin_ukrainian.TAG and CYRILLIC.search(text)
+        return "uk" if can_write_cyrillic else current
+    return spoken_in(text, offered) or current
+
+
+def spoken_in(text: str, offered: tuple[str, ...]) -> str | None:
+    """Return the language offered that `text` speaks, however short it is; None if it cannot be told.
+
+    Ukrainian in Latin letters is answered in them.
+    """
+    language = nearest(detect(text), offered)
+    return latin_ukrainian.TAG if language == "uk" and not CYRILLIC.search(text) else language
+
+
+def nearest(language: str | None, offered: tuple[str, ...]) -> str | None:
+    """Return `language` if it is offered, else the one that helps whoever speaks it, else None."""
+    wanted = (language, ANSWERED_IN.get(language or ""))
+    return next((one for one in wanted if one in offered), None)
 
 
 def warm_up() -> None:

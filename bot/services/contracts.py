@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.keywords import Words
+from bot.domain.language import nearest
 from bot.domain.messages import Origin
 from bot.domain.readings import Reading
 from bot.knowledge import Knowledge
@@ -44,11 +45,15 @@ class House:
     ways_to_clients: Mapping[str, bool] | None = None  #: which of `webhook` and `mail` can be sent at all
     public_url: str = ""  #: how clients reach this host, no slash at the end; empty: mails have no link
 
-    def language(self, wanted: str | None) -> str:
-        """A language that is offered: the one wanted, else the operator's."""
+    def language(self, *wanted: str | None) -> str:
+        """A language there are texts in: the first of those wanted that has them or is near one that has, else the
+        operator's."""
         offered = self.texts.languages
-        if wanted in offered:
-            return str(wanted)
+        for one in wanted:
+            if self.texts.has(one):
+                return str(one)
+            if near := nearest(one, offered):
+                return near
         return self.default_language if self.default_language in offered else offered[0]
 
 

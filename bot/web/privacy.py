@@ -11,11 +11,10 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from bot.domain.errors import BadSetting
+from bot.domain.language import NAMES
 from bot.domain.retention import PERIODS
 from bot.texts import Texts
 from bot.web.pages import Pages
-
-NAMES = {"pl": "Polski", "en": "English", "uk": "Українська", "de": "Deutsch"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ OFFERED = ("pl", "en", "uk", "de")
         ("ЗВІДКИ У ВАС НОМЕР", "uk"),
         ("Хто надсилає? Це от Sklep Moda", "uk"),
         ("откуда вы взяли этот номер", "ru"),
+        ("khto ce meni napysav", "uk"),
     ],
 )
 def test_the_language_of_a_sentence_is_told(text: str, language: str):
@@ -66,6 +67,14 @@ def test_a_short_message_does_not_switch(text: str):
     assert choose(text, "pl", OFFERED) == "pl"
 
 
+def test_ukrainian_in_latin_letters_is_answered_so_until_cyrillic_ones_come():
+    assert choose("khto ce meni napysav", "pl", OFFERED) == "uk-Latn"
+    assert choose("tak", "uk-Latn", OFFERED) == "uk-Latn"
+    assert choose("так", "uk-Latn", OFFERED) == "uk"
+    assert choose("СТОП", "uk-Latn", OFFERED, is_keyword=True) == "uk"
+    assert choose("khto ce meni napysav", "pl", ("pl", "en")) == "pl"
+
+
 def test_a_keyword_does_not_switch_however_long():
     assert choose("STOP Summer Fashion Sale Shop", "pl", OFFERED, is_keyword=True) == "pl"
     assert choose("please stop the Summer Fashion Sale Shop", "pl", OFFERED) == "en"
@@ -82,7 +91,7 @@ def test_russian_is_answered_in_russian_where_that_is_offered():
 
 @given(st.text(max_size=80), st.sampled_from(OFFERED))
 def test_the_language_chosen_is_always_one_offered(text: str, current: str):
-    assert choose(text, current, OFFERED) in OFFERED
+    assert choose(text, current, OFFERED) in {*OFFERED, "uk-Latn"}
 
 
 @pytest.mark.parametrize(
