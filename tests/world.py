@@ -133,13 +133,14 @@ class World:
         to: str = ALA,
         ago: timedelta = timedelta(hours=1),
         message_class: str = "marketing",
+        text: str = "",
     ) -> str:
         """A client sent a message through the provider."""
         message_id = f"m{next(self._ids)}"
         at = (self.now - ago).isoformat()
         row = {
             "message_id": message_id, "client_id": client, "sender": sender, "recipient": to, "sent_at": at,
-            "channel": "sms", "class": message_class, "text": "",
+            "channel": "sms", "class": message_class, "text": text,
         }  # fmt: skip
         report = take_sent(self.house.ledger, [row], self.now)
         assert not report.refused, report.refused

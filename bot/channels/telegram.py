@@ -31,6 +31,8 @@ from telegram import (
     KeyboardButton,
     LinkPreviewOptions,
     Message,
+    MessageOrigin,
+    MessageOriginUser,
     ReplyKeyboardMarkup,
     Update,
     User,
@@ -371,7 +373,19 @@ def _written(message: Message, common: dict[str, Any]) -> Inbound | None:
         raise TypeError
     if START.fullmatch(text):
         return Inbound(kind=Kind.START, **common)
-    return Inbound(kind=Kind.TEXT, text=_storable(text), **common)
+    return Inbound(
+        kind=Kind.TEXT,
+        text=_storable(text),
+        is_forwarded=_is_of_another(message.forward_origin, message),
+        **common,
+    )
+
+
+def _is_of_another(origin: MessageOrigin | None, message: Message) -> bool:
+    """Whether a text was passed on, and not written by who passes it on. A hidden user may be anybody."""
+    if origin is None or message.from_user is None:
+        return False
+    return not (isinstance(origin, MessageOriginUser) and origin.sender_user.id == message.from_user.id)
 
 
 def _shared(message: Message, contact: Contact) -> SharedContact:

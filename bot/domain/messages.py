@@ -86,7 +86,8 @@ class Inbound:
 
     provider_id is unique within provider and account, from a signed field or the body, never from an
     unsigned header. `answered_id` is the provider's id of the message that this one answers, if told.
-    `button` is the opaque token of a pressed button. Times are aware UTC.
+    `button` is the opaque token of a pressed button. `is_forwarded`: the platform says that somebody else wrote
+    the text. Times are aware UTC.
     """
 
     provider_id: str
@@ -101,6 +102,7 @@ class Inbound:
     language_hint: str | None = None
     raw: bytes | None = field(default=None, repr=False)
     is_late: bool = False  #: found by a sweep, not delivered by a hook
+    is_forwarded: bool = False
     provider: str = ""  #: needed only where there is no address
     account: str = ""
 

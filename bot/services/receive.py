@@ -71,8 +71,10 @@ def _take(house: House, book: Book, message: Inbound, now: datetime) -> None:
         queues.accept(book, message, conversation=None, state="recorded")
         return
     verdict = keywords.match(message.text, house.words) if message.kind in _SAID else NOTHING
-    is_stop = _is_stop(verdict)
     conversation = conversations.open_for(book, address, person=person, now=message.received_at)
+    if verdict.intent:
+        verdict = _own_wish(house, book, conversation, message, verdict, now)
+    is_stop = _is_stop(verdict)
     state = "settled" if is_stop else "new"  # written once: what most STOPs come to
     number = queues.accept(book, message, conversation=conversation.id, state=state)
     if number is None:
@@ -85,6 +87,17 @@ def _take(house: House, book: Book, message: Inbound, now: datetime) -> None:
     if decision is not None and not (is_stop and decision.is_settled):
         state = "settled" if decision.is_settled else "new"
         queues.wish(book, number, decision.wishes, facts=decision.facts or {}, state=state, now=now)
+
+
+def _own_wish(
+    house: House, book: Book, conversation: Conversation, message: Inbound, verdict: Verdict, now: datetime
+) -> Verdict:
+    """What the person says in words of their own: "reply STOP" in a text that a client sent is no wish of theirs."""
+    if message.is_forwarded:
+        return NOTHING
+    level = conversation.level_at(now)
+    pasted = look_up_sender.sent_spans(book, message.text, person=conversation.person, now=now, level=level)
+    return keywords.match(message.text, house.words, own_marks=pasted) if pasted else verdict
 
 
 NOBODY = 0  #: in the place of a person: a machine, with which ours would go on for ever
@@ -133,6 +146,8 @@ def _text(
         conversations.mark(book, conversation.id, platform_blocked_at=None)
     if _is_stop(verdict):
         return _stop(house, book, conversation, verdict, _with(cause, verdict), now)
+    if message.is_forwarded:
+        return _Decision(wishes=(Wish("who_sent", "forwarded"),))
     code = _start_code(book, conversation, message.text, verdict, now)
     if code is not None:
         proof = start_again.try_code(house, book, conversation, code, cause=_with(cause, verdict), now=now)

@@ -79,6 +79,25 @@ def test_a_payload_is_understood(path: Path) -> None:
     inbound.text.encode()
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_forwarded"),
+    [
+        ({"type": "user", "sender_user": {"id": 9, "is_bot": False, "first_name": "Ola"}}, True),
+        ({"type": "user", "sender_user": {"id": 5550001, "is_bot": False, "first_name": "Ala"}}, False),
+        ({"type": "hidden_user", "sender_user_name": "Ktos"}, True),
+        ({"type": "channel", "chat": {"id": -7, "type": "channel", "title": "Promocje"}, "message_id": 3}, True),
+        (None, False),
+    ],
+)
+def test_what_somebody_else_wrote_is_known_as_passed_on(
+    origin: dict[str, Any] | None, is_forwarded: bool
+) -> None:
+    update = json.loads((PAYLOADS[0].parent / "text.json").read_text())["body"]
+    if origin is not None:
+        update["message"]["forward_origin"] = {"date": 1793961600, **origin}
+    assert read(update).is_forwarded is is_forwarded
+
+
 def test_nothing_said_elsewhere_is_kept() -> None:
     for path in PAYLOADS:
         inbound = read(json.loads(path.read_text())["body"])
