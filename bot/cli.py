@@ -7,6 +7,7 @@ Exit 0 done, 1 failed with a one-line reason on stderr, 2 wrong usage.
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 import signal
@@ -169,8 +170,12 @@ def demo_command(
 def _serve(built: Built, host: str, port: int) -> None:
     import uvicorn
 
+    app = built.web()
+    # What is loaded now stays: to look through it for garbage again and again took a quarter of a large batch.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        built.web(),
+        app,
         host=host,
         port=port,
         access_log=False,  # the query of SMSAPI's callbacks holds a secret

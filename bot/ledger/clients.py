@@ -43,6 +43,11 @@ RESTS = (5, 60, 300)
 row. They stay below the schedule of any one notice: an outage costs a client minutes, not its turn."""
 
 
+_IDS = Prepared(
+    lambda _: select(clients.c.client_id, clients.c.id).where(
+        clients.c.client_id.in_(bindparam("names", expanding=True))
+    )
+)
 _ROW = Prepared(
     lambda _: select(
         clients,
@@ -78,9 +83,7 @@ def find(book: Book, client_id: str) -> int | None:
 
 def ids(book: Book, client_ids: Iterable[str]) -> dict[str, int]:
     """The operator's ids → row ids, for those that are known."""
-    rows = book.rows(
-        select(clients.c.client_id, clients.c.id).where(clients.c.client_id.in_(set(client_ids)))
-    )
+    rows = book.rows(_IDS, names=list(set(client_ids)))
     return {row["client_id"]: row["id"] for row in rows}
 
 

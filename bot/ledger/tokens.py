@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from bot.ledger import audit
 from bot.ledger.audit import Deed
-from bot.ledger.book import Book
+from bot.ledger.book import Book, Prepared
 from bot.ledger.keys import digest
 from bot.ledger.tables import tokens
 
 PREFIX = "whosent_"  #: so that a token is known when it turns up where it should not be
 _BYTES = 32
+_WHOSE = Prepared(
+    lambda _: select(tokens).where(tokens.c.digest == bindparam("wanted"), tokens.c.revoked_at.is_(None))
+)
 
 
 class Right(StrEnum):
@@ -61,7 +64,7 @@ def revoke(book: Book, name: str, *, now: datetime) -> int:
 def who(book: Book, token: str) -> Grant | None:
     """Whose token it is; None for an unknown or a revoked one."""
     wanted = digest(token)
-    row = book.row(select(tokens).where(tokens.c.digest == wanted, tokens.c.revoked_at.is_(None)))
+    row = book.row(_WHOSE, wanted=wanted)
     if row is None or not hmac.compare_digest(row["digest"], wanted):
         return None
     return Grant(row["name"], frozenset({Right(row["grants"])}), row["client"])

@@ -194,7 +194,8 @@ class Scene:
         return work
 
     def asked(self, *queries: tuple[str, MessageClass]) -> list[tuple[int, MessageClass, Answer]]:
-        found = check(self.house.ledger, [Query(self.ala, client, kind) for client, kind in queries])
+        with self.house.ledger.read() as book:
+            found = check(book, [Query(self.ala, client, kind) for client, kind in queries])
         return [
             (self.clients[client], kind, Answer(answer.allowed, answer.since))
             for (client, kind), answer in zip(queries, found, strict=True)

@@ -2,11 +2,20 @@
 
 import string
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.numbers import country, is_answerable, is_mobile_like, masked, sender_key, to_e164
+from bot.domain.numbers import (
+    _home_numbers,
+    country,
+    is_answerable,
+    is_mobile_like,
+    masked,
+    sender_key,
+    to_e164,
+)
 
 NINE_DIGITS = st.integers(min_value=500_000_000, max_value=889_999_999).map(str)
 
@@ -91,6 +100,18 @@ def test_one_strange_character_is_enough_to_refuse(digits: str, strange: str, pl
 def test_whatever_comes_back_is_e164_and_stays_the_same(raw: str, region: str | None):
     found = to_e164(raw, region=region)
     assert found is None or to_e164(found, region=region) == to_e164(found[1:]) == found
+
+
+@pytest.mark.parametrize("rest", [0, 19_000, 54_321, 99_999])
+def test_the_short_way_to_a_polish_number_takes_what_phonenumbers_takes(rest: int):
+    """Every beginning of four digits there is; what the pattern does not know goes the long way."""
+    for start in range(10_000):
+        written = f"+48{start:04}{rest:05}"
+        if _home_numbers().fullmatch(written):
+            number = phonenumbers.parse(written)
+            assert phonenumbers.is_valid_number(number)
+            assert phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == written
+    assert _home_numbers().fullmatch("+48500100200")
 
 
 @given(NINE_DIGITS)
