@@ -18,20 +18,21 @@ from pathlib import Path
 
 import structlog
 
-from tests.bench import acknowledgement, imports, saturation, start, turns
+from tests.bench import acknowledgement, gate, imports, saturation, start, turns
 from tests.bench.figures import Measurement, as_markdown, as_text, is_met
 from tests.bench.houses import DATABASES, versions
-from tests.bench.run import Run
+from tests.bench.run import OPT_OUTS, Run
 
 MEASUREMENTS: dict[str, Callable[[Run], Measurement]] = {
     "acknowledgement": acknowledgement.measure,
     "saturation": saturation.measure,
     "turns": turns.measure,
     "stock": turns.measure_stock,
+    "gate": gate.measure,
     "import": imports.measure,
     "start": start.measure,
 }
-QUICK = {"seconds": 4.0, "rounds": 1, "long_rounds": 1, "burst": 1.0, "turns": 48, "rows": 2_000}
+QUICK = {"seconds": 4.0, "rounds": 1, "long_rounds": 1, "burst": 1.0, "turns": 48, "rows": 2_000, "opt_outs": 20_000}
 BUSY = 2.0  #: load average from which on the figures are those of a shared machine
 
 
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured: list[Measurement] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="whosent-bench-") as folder:
-        run = Run(Path(folder), tuple(name for name in DATABASES if servers[name]), seconds=asked.seconds)
+        databases = tuple(name for name in DATABASES if servers[name])
+        run = Run(Path(folder), databases, seconds=asked.seconds, opt_outs=asked.opt_outs)
         if asked.quick:
             run = replace(run, **QUICK)
         for line in machine:
@@ -73,6 +75,9 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=tuple(MEASUREMENTS), metavar="NAME", help=", ".join(MEASUREMENTS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the open load (60)")
+    parser.add_argument(
+        "--opt-outs", type=int, default=OPT_OUTS, metavar="COUNT", help="in the gate's ledger (10 000 000)"
+    )
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean little")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write them there as a page")
@@ -107,10 +112,11 @@ def _as_page(machine: list[str], measured: list[Measurement], asked: argparse.Na
     only = f" --only {' '.join(asked.only)}" if asked.only else ""
     quick = " --quick" if asked.quick else ""
     seconds = "" if math.isclose(asked.seconds, 60.0) else f" --seconds {asked.seconds:g}"
+    opt_outs = "" if asked.opt_outs == OPT_OUTS else f" --opt-outs {asked.opt_outs}"
     head = [
         "# Measurements",
         "",
-        f"Written by `python -m tests.bench{only}{quick}{seconds} --write {asked.write.as_posix()}` "
+        f"Written by `python -m tests.bench{only}{quick}{seconds}{opt_outs} --write {asked.write.as_posix()}` "
         f"(`make bench` prints the same) on {datetime.now(UTC):%Y-%m-%d}. Not edited by hand.",
         "",
         *(f"- {line}" for line in machine),

@@ -23,7 +23,7 @@ def commits_per_second(house: BenchHouse, seconds: float) -> float:
     """
     if house.database == "SQLite":
         return _sqlite_commits(house.folder / "commits.db", seconds)
-    return _postgresql_commits(_plain(house.url), seconds)
+    return _postgresql_commits(house.plain_url, seconds)
 
 
 def bare_rows_per_second(house: BenchHouse, file: Path, rows: int) -> float:
@@ -36,7 +36,7 @@ def bare_rows_per_second(house: BenchHouse, file: Path, rows: int) -> float:
     if house.database == "SQLite":
         _executemany(house.folder / "bare.db", table, file, len(columns))
     else:
-        _copy(_plain(house.url), table, file)
+        _copy(house.plain_url, table, file)
     return rows / (time.perf_counter() - began)
 
 
@@ -100,7 +100,3 @@ def _copy(url: str, table: str, file: Path) -> None:
         with connection.cursor().copy("COPY bench_bare FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
             while block := raw.read(65536):
                 copy.write(block)
-
-
-def _plain(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://", 1)

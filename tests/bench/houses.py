@@ -67,6 +67,11 @@ class BenchHouse:
         }
         return plain_environment() | own | more
 
+    @property
+    def plain_url(self) -> str:
+        """The address as PostgreSQL's own driver takes it."""
+        return self.url.replace("postgresql+psycopg://", "postgresql://", 1)
+
     def open(self) -> Ledger:
         return Ledger(self.url, key_files.read(self.keys_file))
 
