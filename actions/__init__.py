@@ -51,6 +51,7 @@ TOPICS: Mapping[str, Topic] = {
     "rights_contact": rights.contact,
     "rights_ours": rights.ours,
     "rights_client": rights.direct_client,
+    "spoken_for": rights.spoken_for,
     **{f"faq/{name}": policy.answer for name in FAQ},
     "faq/bot": talk.about_bot,
     "report_scam": scam.report,

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from actions import asking
+from bot.domain import standing
+from bot.domain.clients import Client
 from bot.domain.conversation import Asked, Do, Option, Outcome, Say, Turn
+from bot.domain.standing import Audience, Speaker
 from bot.ledger import clients, people
 from bot.services import look_up_sender
 from bot.services.contracts import Reads
+from bot.services.opt_out import holders_of
 
 STOPS_TOO = frozenset({"rights_objection", "rights_withdraw_consent", "rights_erasure"})
 """Requests that stop messages at once as well: GDPR 7(3), 21(3) (DESIGN, part 5)."""
@@ -20,25 +24,42 @@ STOPS_TOO = frozenset({"rights_objection", "rights_withdraw_consent", "rights_er
 STOP_FROM = 0.90
 """The model's confidence from which such a request stops messages without asking; as for an opt-out."""
 
+MOST_NAMED = 3  #: clients of one question
+
 
 def request(turn: Turn, reads: Reads) -> Outcome:
-    """A right was claimed: find out who the person is to us, file it, and say who answers it."""
+    """A right was claimed: find out who the person is to us, file it, and say who answers it.
+
+    Their own words decide, then the number: of a client's account, or one that a client wrote to. Both or neither is
+    asked back, once.
+    """
     topic = turn.wish.intent
+    text = str(turn.wish.slots.get("text", turn.clause))
+    client, named = _client(turn, reads)
+    if len(named) > 1:
+        return Outcome(ask=_which_of(turn, reads, topic, named))
+    if standing.is_about_what_is_held_here(text):
+        return _ours(turn, topic, _stop(turn, topic, client), audience=Audience.RECIPIENT)
+    audience = _audience(turn, reads, text, has_client=client is not None)
     if topic == "rights_terminate_contract":
-        return _direct_client(turn, topic)
-    account = _account(turn, reads)
-    client = turn.wish.slots.get("client") or _sender_of_late(turn, reads)
+        return _contract(turn, reads, audience, client)
+    if audience is Audience.VISITOR:
+        # Cookies are no messages; a newsletter is, and what is stopped too much can be started again.
+        stop = _stop(turn, topic, client) if standing.is_about_the_newsletter(text) else ()
+        return _ours(turn, topic, stop, audience=audience)
     stop = _stop(turn, topic, client)
-    if account is not None and client is None:
+    if audience is Audience.DIRECT_CLIENT:
         return _direct_client(turn, topic, stop)
-    if client is not None and account is None:
+    if audience is Audience.RECIPIENT and client is not None:
         return _end_user(turn, reads, topic, client, stop)
+    if audience is Audience.RECIPIENT:
+        return _unknown_sender(turn, topic, stop)
     filed = Do(
         "open_case",
-        {"topic": topic, "is_ours": True, "state": "open"},
+        {"topic": topic, "is_ours": True, "text": _text(turn)},
         {"done": "rights.filed", "merged": "rights.merged"},
     )
-    return Outcome(do=(*stop, filed), say=_kept(turn, topic, stop), ask=_who_are_you(turn, topic, client))
+    return Outcome(do=(*stop, filed), say=_kept(turn, topic, stop), ask=_who_are_you(turn, topic))
 
 
 def menu(turn: Turn, reads: Reads) -> Outcome:
@@ -69,22 +90,90 @@ def forward(turn: Turn, reads: Reads) -> Outcome:
 
 
 def contact(turn: Turn, reads: Reads) -> Outcome:
-    """They want to turn to the client themselves."""
-    card = clients.card(reads.book, turn.wish.slots["client"])
-    if card.is_sensitive:
-        return Outcome(say=(Say("who_sent.sensitive"),))
-    return Outcome(say=(Say("rights.contact", {"client": card.public_name, "domain": card.domain}),))
+    """They turn to the client themselves: then nothing is to be passed on."""
+    client = turn.wish.slots["client"]
+    closed = Do(
+        "close_case",
+        {
+            "topic": turn.wish.slots.get("topic", ""),
+            "client": client,
+            "remark": "turns to the client themselves",
+        },
+        {"done": "", "none": ""},
+    )
+    return Outcome(do=(closed,), say=(_where(clients.card(reads.book, client)),))
 
 
 def ours(turn: Turn, reads: Reads) -> Outcome:
     """What the provider holds itself (traffic data, this chat): its own duty, its own month."""
-    case = {"topic": turn.wish.slots.get("topic", "rights_access"), "audience": "recipient", "is_ours": True}
-    replies = {"done": "rights.ours", "merged": "rights.merged"}
-    return Outcome(do=(Do("open_case", case, replies), Do("hand_over", {}, {"done": "", "already": ""})))
+    topic = turn.wish.slots.get("topic", "rights_access")
+    return _ours(turn, topic, (), audience=Audience.RECIPIENT, was_for=turn.wish.slots.get("client"))
 
 
 def direct_client(turn: Turn, reads: Reads) -> Outcome:
     return _direct_client(turn, turn.wish.slots.get("topic", "rights_access"))
+
+
+def spoken_for(turn: Turn, reads: Reads) -> Outcome:
+    """Somebody who speaks for another, holds an office, writes for the press or is a child: a human, and no fact.
+
+    A right claimed runs its clock all the same, and a child's objection stops messages like anybody's.
+    """
+    who, wanted = Speaker(turn.wish.slots["speaker"]), str(turn.wish.slots["wanted"])
+    is_right = wanted.startswith("rights_")
+    case = {
+        "topic": wanted if is_right else who.value,
+        "is_ours": is_right,
+        "is_urgent": who is Speaker.MINOR,
+        "remark": f"by their own words: {who.value}",
+    }
+    reply = _SPOKEN_FOR.get(who, "spoken_for.another")
+    filed = Do("open_case", case, {"done": reply, "merged": reply})
+    stop = _stop(turn, wanted, None) if who is Speaker.MINOR else ()
+    return Outcome(do=(*stop, filed, Do("hand_over", {}, {"done": "", "already": ""})))
+
+
+_SPOKEN_FOR = {
+    Speaker.MINOR: "spoken_for.minor",
+    Speaker.PRESS: "spoken_for.office",
+    Speaker.AUTHORITY: "spoken_for.office",
+}
+
+
+def _text(turn: Turn) -> str:
+    """All that was said with the request, also when a question came between."""
+    return str(turn.wish.slots.get("text", turn.text))
+
+
+def _audience(turn: Turn, reads: Reads, text: str, *, has_client: bool) -> Audience | None:
+    """Who the person is to us, None if that is to be asked (DESIGN, part 5, "who is who")."""
+    answered = turn.wish.slots.get("audience")
+    if answered is not None:
+        return Audience(answered)
+    brand = reads.house.texts.provider.brand
+    said = standing.claimed(text, brand)
+    if said is not None and (not has_client or standing.names(text, brand)):
+        return said
+    has_account = _account(turn, reads) is not None
+    if said is Audience.DIRECT_CLIENT and has_account:
+        return said
+    if said is not None or has_account == has_client:
+        return None  # "your client" in answer to a shop: the shop's, or ours?
+    return Audience.DIRECT_CLIENT if has_account else Audience.RECIPIENT
+
+
+def _client(turn: Turn, reads: Reads) -> tuple[int | None, tuple[int, ...]]:
+    """The client it is about, or those that it may be about: told before, by a sender's name, by who wrote lately."""
+    slots = turn.wish.slots
+    if slots.get("client") is not None:
+        return int(slots["client"]), ()
+    if "sender" not in slots:
+        return _sender_of_late(turn, reads), ()
+    held = holders_of(reads.book, str(slots["sender"]), now=turn.now)
+    if len(held) > 1 and turn.person is not None:
+        wrote = {c.client for c in look_up_sender.wrote_lately(reads.book, person=turn.person, now=turn.now)}
+        held = tuple(c for c in held if c in wrote) or held
+    return (held[0], ()) if len(held) == 1 else (None, held)
 
 
 def _account(turn: Turn, reads: Reads) -> int | None:
@@ -133,9 +222,10 @@ def _kept(turn: Turn, topic: str, stop: tuple[Do, ...]) -> tuple[Say, ...]:
 def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do, ...]) -> Outcome:
     """Recorded at once, passed on when the person says so."""
     card = clients.card(reads.book, client)
-    case = {"topic": topic, "audience": "recipient", "client": client}
+    text = _text(turn)
+    case = {"topic": topic, "audience": Audience.RECIPIENT.value, "client": client, "text": text}
     filed = Do("open_case", case, {"done": "", "merged": ""})
-    slots = {"client": client, "topic": topic, "text": turn.text}
+    slots = {"client": client, "topic": topic, "text": text}
     options = (
         Option("rights_forward", "label.forward", slots),
         Option("rights_contact", "label.contact", slots),
@@ -148,24 +238,93 @@ def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do,
     return Outcome(do=(*stop, filed), say=_kept(turn, topic, stop), ask=ask, memory={"client": client})
 
 
+def _unknown_sender(turn: Turn, topic: str, stop: tuple[Do, ...]) -> Outcome:
+    """A message came, nobody knows whose: its sender is asked for, and a name that is not known a human looks up."""
+    text = _text(turn)
+    case = {"topic": topic, "audience": Audience.RECIPIENT.value, "is_ours": True, "text": text}
+    if "sender" in turn.wish.slots:
+        filed = Do("open_case", case, {"done": "rights.sender_unknown", "merged": "rights.sender_unknown"})
+        return Outcome(do=(*stop, filed))
+    filed = Do("open_case", {**case, "audience": Audience.UNKNOWN.value}, {"done": "", "merged": ""})
+    slots = {"audience": Audience.RECIPIENT.value, "text": text}
+    ask = asking.fill(turn, "rights.ask_sender", slot="sender", topic=topic, slots=slots)
+    return Outcome(do=(*stop, filed), say=_kept(turn, topic, stop), ask=ask)
+
+
+def _which_of(turn: Turn, reads: Reads, topic: str, held: tuple[int, ...]) -> Asked:
+    """Several hold the name: those that may be named, and a human for the others."""
+    cards = [card for card in (clients.card(reads.book, c) for c in held) if not card.is_sensitive]
+    slots = {"audience": Audience.RECIPIENT.value, "text": _text(turn)}
+    named = [
+        Option(topic, c.public_name, {**slots, "client": c.id}, is_name=True) for c in cards[:MOST_NAMED]
+    ]
+    return asking.choose(turn, "who_sent.name_shared", *named, Option("human", "label.human"))
+
+
+def _contract(turn: Turn, reads: Reads, audience: Audience | None, client: int | None) -> Outcome:
+    """Only who has an account has a contract with the provider (policy, l. 161); one with a shop is the shop's."""
+    topic = turn.wish.intent
+    if audience is Audience.RECIPIENT and "audience" in turn.wish.slots:
+        if client is None:
+            return _unknown_sender(turn, topic, ())
+        return Outcome(say=(_where(clients.card(reads.book, client)),))
+    if client is None or audience is Audience.DIRECT_CLIENT:
+        return _direct_client(turn, topic)
+    slots = {"topic": topic, "text": _text(turn)}
+    return Outcome(
+        ask=asking.choose(
+            turn,
+            "rights.whose_contract",
+            Option("rights_client", "label.account", slots),
+            Option("rights_contact", "label.company", {**slots, "client": client}),
+        )
+    )
+
+
 def _direct_client(turn: Turn, topic: str, stop: tuple[Do, ...] = ()) -> Outcome:
     """Support has it, with a due date; the account is checked by a human or a code to its contact."""
-    case = {"topic": topic, "audience": "direct_client", "is_ours": True}
+    case = {
+        "topic": topic,
+        "audience": Audience.DIRECT_CLIENT.value,
+        "is_ours": True,
+        "text": _text(turn),
+    }
     replies = {"done": "rights.client", "merged": "rights.merged"}
     filed = Do("open_case", case, replies)
     handed = Do("hand_over", {}, {"done": "", "already": ""})
     return Outcome(do=(*stop, filed, handed), say=_kept(turn, topic, stop))
 
 
-def _who_are_you(turn: Turn, topic: str, client: int | None) -> Asked:
-    slots: dict[str, Any] = {"topic": topic, "text": turn.text}
-    got_message = Option("rights_forward", "label.got_message", {**slots, "client": client})
-    if client is None:
-        got_message = Option("who_sent", "label.got_message", slots)
+def _ours(
+    turn: Turn, topic: str, stop: tuple[Do, ...], *, audience: Audience, was_for: int | None = None
+) -> Outcome:
+    """The provider is the controller: support has it, and a month."""
+    case = {
+        "topic": topic,
+        "audience": audience.value,
+        "is_ours": True,
+        "was_for": was_for,
+        "text": _text(turn),
+    }
+    filed = Do("open_case", case, {"done": "rights.ours", "merged": "rights.merged"})
+    handed = Do("hand_over", {}, {"done": "", "already": ""})
+    return Outcome(do=(*stop, filed, handed), say=_kept(turn, topic, stop))
+
+
+def _where(card: Client) -> Say:
+    """Where to turn to a client oneself; one that must not be named stays unnamed."""
+    if card.is_sensitive:
+        return Say("who_sent.sensitive")
+    return Say("rights.contact", {"client": card.public_name, "domain": card.domain})
+
+
+def _who_are_you(turn: Turn, topic: str) -> Asked:
+    slots: dict[str, Any] = {"topic": topic, "text": _text(turn)}
+    got_message = {"audience": Audience.RECIPIENT.value, "text": _text(turn)}
     return asking.choose(
         turn,
         "rights.who_are_you",
-        got_message,
+        Option(topic, "label.got_message", got_message),
         Option("rights_client", "label.account", slots),
         Option("rights_ours", "label.ours", slots),
     )

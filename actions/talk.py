@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from actions import asking
 from bot.domain.conversation import Do, Option, Outcome, Say, Turn
 from bot.domain.language import NAMES
@@ -94,10 +96,13 @@ def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
     if not likely:
         return not_understood(turn, reads)
     options = [Option(name, _label(name), is_opt_out=name == "opt_out") for name in likely]
-    return Outcome(
-        ask=asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human")),
-        is_understood=False,
-    )
+    ask = asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human"))
+    if not likely[0].startswith("rights_"):
+        return Outcome(ask=ask, is_understood=False)
+    # A right that may have been claimed is on record until the person says that it was not (DESIGN, invariant 10).
+    case = {"topic": likely[0], "state": "possible", "is_ours": True}
+    noted = Do("open_case", case, {"done": "", "merged": ""})
+    return Outcome(do=(noted,), ask=replace(ask, slots={"possible": likely[0]}), is_understood=False)
 
 
 def _label(intent: str) -> str:

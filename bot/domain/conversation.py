@@ -103,6 +103,8 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "opt_out": ("done", "again", "late", "no_number"),
     "ask_start_code": ("sent", "nothing", "locked", "no_number"),
     "open_case": ("done", "merged"),
+    "close_case": ("done", "none"),
+    "want_word": ("done", "already"),
     "forward_request": ("done", "again", "by_hand"),
     "hand_over": ("done", "already"),
     "hand_back": ("done", "already"),

@@ -91,6 +91,17 @@ _NEWEST = Prepared(
         .limit(1)
     )
 )
+_ABOUT = Prepared(
+    lambda _: (
+        select(cases)
+        .where(
+            cases.c.conversation == bindparam("of"),
+            cases.c.state != "closed",
+            cases.c.topic == bindparam("about"),
+        )
+        .order_by(cases.c.id.desc())
+    )
+)
 _NOTE = Prepared(lambda insert: insert(case_notes), *"case_id author staff inbox body_enc at".split())
 
 
@@ -149,6 +160,11 @@ def open_of(book: Book, conversation: int, topic: str | None = None) -> Case | N
     """The newest case of the conversation that is not closed, of one topic or of any."""
     row = book.row(_NEWEST, of=conversation, about=topic)
     return None if row is None else _case(row)
+
+
+def open_about(book: Book, conversation: int, topic: str) -> list[Case]:
+    """The cases of the conversation about a topic that are not closed, the newest first: one for each client."""
+    return [_case(row) for row in book.rows(_ABOUT, of=conversation, about=topic)]
 
 
 def listed(book: Book, *, conversation: int | None = None, include_closed: bool = False) -> list[Case]:

@@ -82,15 +82,36 @@ def _open_case(
         conversation,
         topic=arguments["topic"],
         audience=arguments.get("audience", "unknown"),
-        text=turn.text,
+        text=arguments.get("text", turn.text),
         language=turn.language,
         received_at=turn.received_at,
         client=arguments.get("client"),
+        was_for=arguments.get("was_for"),
         is_ours=arguments.get("is_ours", False),
         is_urgent=arguments.get("is_urgent", False),
         state=arguments.get("state", "open"),
+        remark=arguments.get("remark", ""),
     )
     return "done" if is_new else "merged", {"ref": case.ref, "due": case.due_on}
+
+
+def _close_case(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    """The person takes it in hand themselves."""
+    client = arguments.get("client")
+    for case in cases.open_about(book, conversation.id, arguments["topic"]):
+        if case.client == client and case.state == "open" and case.forwarded_at is None:
+            cases.note(book, case.id, author="bot", body=arguments["remark"], at=turn.now)
+            cases.set_state(book, case.id, "closed", now=turn.now)
+            return "done", {"ref": case.ref}
+    return "none", {}
+
+
+def _want_word(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    return ("done" if cases.want_word(book, arguments["case"], wants=True) else "already"), {}
 
 
 def _forward_request(
@@ -134,6 +155,8 @@ _FUNCTIONS: Mapping[str, Callable[[House, Book, Conversation, Turn, int, dict[st
     "opt_out": _opt_out,
     "ask_start_code": _ask_start_code,
     "open_case": _open_case,
+    "close_case": _close_case,
+    "want_word": _want_word,
     "forward_request": _forward_request,
     "hand_over": _hand_over,
     "hand_back": _hand_back,

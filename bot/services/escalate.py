@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from bot.domain.conversation import Owner
-from bot.domain.deadlines import due_on, next_working_day
+from bot.domain.conversation import Asked, Level, Owner, Wish
+from bot.domain.deadlines import WORKING_DAYS, Step, due_on, next_working_day
 from bot.domain.errors import AlreadySettled, BadInput
 from bot.ledger import audit, cases, conversations, queues
 from bot.ledger.audit import Deed
@@ -33,19 +33,33 @@ def open_case(
     language: str,
     received_at: datetime,
     client: int | None = None,
+    was_for: int | None = None,
     is_ours: bool = False,
     is_urgent: bool = False,
     state: str = "open",
-    is_verified: bool = False,
+    remark: str = "",
 ) -> tuple[Case, bool]:
-    """File a case, or add to the open one of the same topic. The case, and whether it is new.
+    """File a case, or add to the open one about the same. The case, and whether it is new.
 
-    is_ours: the request is one the provider itself must answer, so its month starts (GDPR 12(3)).
+    One of which nobody knew whose it is becomes this one, and so does one that the person now says is not about the
+    client `was_for`. is_ours: the request is one the provider itself must answer, so its month starts (GDPR 12(3)).
+    remark: what staff should know of it. What was verified stays so; a case is verified as soon as its person is.
     """
-    known = cases.open_of(book, conversation.id, topic)
-    if known is not None and known.client == client:
+    open_ones = cases.open_about(book, conversation.id, topic)
+    is_proven = _is_proven(conversation, audience, received_at)
+    undecided = next((c for c in open_ones if _may_become(c, was_for)), None)
+    if undecided is not None and (
+        audience != "unknown" or (state == "open" and undecided.state == "possible")
+    ):
+        due = _due(topic, undecided.received_at, is_ours=is_ours)
+        cases.adopt(book, undecided.id, audience=audience, client=client, due_on=due, is_verified=is_proven)
+        return _remarked(book, undecided.id, remark, received_at), True
+    known = next((c for c in open_ones if c.client == client), None)
+    if known is not None:
         cases.note(book, known.id, author="person", body=text, at=received_at)
-        return known, False
+        if is_proven:
+            cases.verify(book, known.id)
+        return _remarked(book, known.id, remark, received_at), False
     case = cases.open_case(
         book,
         topic=topic,
@@ -57,11 +71,31 @@ def open_case(
         due_on=_due(topic, received_at, is_ours=is_ours),
         received_at=received_at,
         state=state,
-        is_verified=is_verified,
+        is_verified=is_proven,
         is_urgent=is_urgent,
     )
     cases.note(book, case.id, author="person", body=text, at=received_at)
-    return case, True
+    return _remarked(book, case.id, remark, received_at), True
+
+
+def _may_become(case: Case, was_for: int | None) -> bool:
+    """Is it still open whose a case is? One that is on its way to a client is not."""
+    if case.state not in ("possible", "open") or case.forwarded_at is not None:
+        return False
+    return (case.audience == "unknown" and case.client is None) or (
+        was_for is not None and case.client == was_for
+    )
+
+
+def _is_proven(conversation: Conversation, audience: str, at: datetime) -> bool:
+    """Is the person known well enough for what they claim? A direct client by the account, others by their number."""
+    return conversation.level_at(at) >= (Level.ACCOUNT if audience == "direct_client" else Level.CONTACT)
+
+
+def _remarked(book: Book, case: int, remark: str, at: datetime) -> Case:
+    if remark:
+        cases.note(book, case, author="bot", body=remark, at=at)
+    return cases.get(book, case)
 
 
 def _due(topic: str, received_at: datetime, *, is_ours: bool) -> date | None:
@@ -69,9 +103,43 @@ def _due(topic: str, received_at: datetime, *, is_ours: bool) -> date | None:
 
     None for what no clock runs for: a wish for a human, a report of fraud.
     """
+    if not topic.startswith("rights_"):
+        return None
     if is_ours:
         return due_on(received_at)
-    return next_working_day(received_at) if topic.startswith("rights_") else None
+    return next_working_day(received_at, WORKING_DAYS[Step.FORWARD])
+
+
+def now_proven(book: Book, conversation: Conversation, *, now: datetime) -> None:
+    """The number of a conversation is proven now: the cases it has are verified, and theirs whose number it is.
+
+    Those of a direct client wait for the account, whatever number is proven.
+    """
+    person = conversation.person
+    if person is None or conversation.level_at(now) < Level.CONTACT:
+        return
+    for case in cases.listed(book, conversation=conversation.id):
+        if case.person not in (None, person):
+            continue  # filed under another number: the proof says nothing of it
+        cases.belongs_to(book, case.id, person)
+        if _is_proven(conversation, case.audience, now):
+            cases.verify(book, case.id)
+
+
+def not_meant(
+    book: Book, conversation: Conversation, wish: Wish, asked: Asked | None, *, now: datetime
+) -> None:
+    """Asked whether they meant a right, the person said no or took another way: its `possible` record is closed.
+
+    A wish for a human is no such answer.
+    """
+    is_no = wish.intent == "deny" and asked is not None
+    right = (asked.slots if is_no and asked is not None else wish.slots).get("possible")
+    if right is None or wish.intent in (right, "human") or not (is_no or wish.by == "option"):
+        return
+    for case in cases.open_about(book, conversation.id, right):
+        if case.state == "possible":
+            cases.set_state(book, case.id, "closed", now=now)
 
 
 def hand_over(book: Book, conversation: Conversation) -> bool:

@@ -23,7 +23,7 @@ from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import look_up_sender, start_again
 from bot.services.contracts import House
-from bot.services.escalate import add_to_case
+from bot.services.escalate import add_to_case, now_proven
 from bot.services.opt_out import (
     SIGNATURES,
     Cause,
@@ -250,6 +250,7 @@ def _contact(
     person = people.ensure(book, shared.number)
     conversations.know(book, conversation.id, person=person, level=Level.CONTACT)
     known = conversations.get(book, conversation.id)
+    now_proven(book, known, now=now)
     end = carry_out_waiting(house, book, known, now=now)
     if end == "done":
         return _SETTLED

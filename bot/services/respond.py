@@ -7,14 +7,14 @@ lease and the owner are checked again: an agent who claimed meanwhile is not tal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from bot.domain import language as languages
-from bot.domain import several
+from bot.domain import several, standing
 from bot.domain.conversation import Asked, Outcome, Owner, Turn, Wish
 from bot.domain.messages import Kind
 from bot.domain.readings import SURE, Reading, wish_of
@@ -34,7 +34,7 @@ Topics = Mapping[str, Topic]
 NOTICE_AGAIN = timedelta(days=30)
 BACK_OFF = (2, 10, 30, 120)  #: seconds before each further try of a turn that broke
 REREAD_WITHIN = timedelta(hours=24)
-WINS = ("opt_out", "human", "report_scam", "back_to_bot")
+WINS = ("opt_out", "human", "report_scam", "back_to_bot", "spoken_for")
 """Wishes that win over any open question; rights requests do too."""
 _STOPPED = "opt_out"  #: among the facts: how the STOP ended that receive carried out
 
@@ -167,8 +167,8 @@ def _wishes(
 ) -> tuple[Wish, ...]:
     """The wishes of a message: receive's, the model's, or the answer to a question that takes free text."""
     if read is None and message.wishes:
-        return message.wishes
-    found = _read_wishes(house, message, read or _Read())
+        return _for_a_human(message.wishes, message.text)
+    found = _for_a_human(_read_wishes(house, message, read or _Read()), message.text)
     asked = conversations.live_asked(conversation, now)
     is_open = not message.wishes and _STOPPED not in message.facts
     takes_text = is_open and asked is not None and asked.slot is not None and message.text.strip()
@@ -176,6 +176,19 @@ def _wishes(
         slots = {**asked.slots, str(asked.slot): message.text.strip()}
         return (Wish(asked.topic, "slot", slots=slots),)
     return found
+
+
+def _for_a_human(wishes: Sequence[Wish], text: str) -> tuple[Wish, ...]:
+    """The same, but what somebody asks who speaks for another, holds an office or is a child is a human's to answer."""
+    who = standing.speaker(text)
+    if who is None:
+        return tuple(wishes)
+    taken = [w for w in wishes if w.by != "option" and standing.is_for_a_human(who, w.intent)]
+    if not taken:
+        return tuple(wishes)
+    right = next((w for w in taken if w.intent.startswith("rights_")), taken[0])
+    slots = {"speaker": who.value, "wanted": right.intent}
+    return (*(w for w in wishes if w not in taken), replace(right, intent="spoken_for", slots=slots))
 
 
 def _read_wishes(house: House, message: queues.Received, read: _Read) -> tuple[Wish, ...]:
@@ -217,6 +230,7 @@ def _answer(
     is_understood = True
     ask: Asked | None = None
     for wish in wishes:
+        escalate.not_meant(book, conversation, wish, asked, now=now)
         turn = Turn(
             wish=wish,
             text=message.text,
@@ -338,7 +352,10 @@ def _is_limited(book: Book, conversation: Conversation, wishes: Sequence[Wish], 
 
     What must never be swallowed is let through: an opt-out, a request to a human, a right claimed.
     """
-    if any(w.intent in ("human", "opt_in", "opt_out") or w.intent.startswith("rights_") for w in wishes):
+    if any(
+        w.intent in ("human", "opt_in", "opt_out", "spoken_for") or w.intent.startswith("rights_")
+        for w in wishes
+    ):
         return False
     given = queues.answers_given(
         book, conversation.id, window=now - LIMIT_WINDOW, day=now - timedelta(days=1)
