@@ -253,6 +253,15 @@ def test_bad_bodies_are_a_problem_and_not_a_fault(api: Api, path: str, body: Any
     assert NUMBER not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/v1/check", "/v1/sent"])
+def test_nobody_without_a_token_has_a_long_body_read(api: Api, path: str) -> None:
+    too_long = b" " * (client_api.MAX_BODY + 1)
+    assert api.post(path, too_long, token="wrong").status_code == 401  # and not 413, which is told who read it
+    chunks = (too_long[:length] for length in (client_api.MAX_BODY, 1))
+    headers = {"authorization": "Bearer wrong"}
+    assert api.http.post(path, content=chunks, headers=headers).status_code == 401
+
+
 def test_a_batch_of_ten_thousand_is_one_query_for_opt_outs(api: Api) -> None:
     api.stop("+48500107777", [EVERY_CLIENT], Covers.ALL)
     batch = [asked(number=f"+4850010{n:04d}") for n in range(10_000)]
