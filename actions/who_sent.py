@@ -25,6 +25,9 @@ def who_sent(turn: Turn, reads: Reads) -> Outcome:
         return _by_name(turn, reads, name)
     if turn.person is None:
         return Outcome(ask=_ask_name(turn))
+    shown = _of_shown(turn, reads)
+    if shown is not None:
+        return shown
     if turn.answered_id is not None:
         found = look_up_sender.of_answered(
             reads.book, turn.answered_id, person=turn.person, now=turn.now, level=turn.level
@@ -47,6 +50,18 @@ def who_sent(turn: Turn, reads: Reads) -> Outcome:
     if turn.medium is not Medium.SMS or finding.kind == "none":
         return Outcome(ask=_ask_name(turn))
     return Outcome(say=(Say("who_sent.not_visible_yet"),))
+
+
+def _of_shown(turn: Turn, reads: Reads) -> Outcome | None:
+    """From a message that the person shows us, wherever it came to them."""
+    if turn.person is None or not look_up_sender.may_be_sent(turn.text):
+        return None
+    finding = look_up_sender.of_text(
+        reads.book, turn.text, person=turn.person, now=turn.now, level=turn.level
+    )
+    if finding.kind == "one":
+        return _told(turn, reads, finding.found[0])
+    return Outcome(ask=_which(turn, finding.found)) if finding.found else None
 
 
 def chosen(turn: Turn, reads: Reads) -> Outcome:

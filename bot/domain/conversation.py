@@ -55,7 +55,7 @@ class Asked:
     question: the reply key that put it, said again after an interruption.
     options: in the order of their digits; the first of two is the yes of a yes/no question (`is_yes_no`).
     slot: the slot that free text fills, None when only an option answers.
-    topic: the intent that takes the free text.
+    topic: the intent that takes the free text. takes_time: only such as asks the same of another time.
     """
 
     question: str
@@ -66,6 +66,7 @@ class Asked:
     topic: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, Any] = field(default_factory=dict)
+    takes_time: bool = False
 
     @property
     def buttons(self) -> tuple[str, ...]:

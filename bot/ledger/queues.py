@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, case, exist
 
 from bot.domain.conversation import Wish
 from bot.domain.messages import Delivery, Inbound, Kind
+from bot.domain.own_words import blanked
 from bot.ledger.book import Book, Prepared, Row
 from bot.ledger.tables import inbox, outbox
 
@@ -27,6 +28,7 @@ LAST_ID = 2**63 - 1  #: more is no id of ours, and neither database takes it
 BODY_IN = "inbox.body"
 _WISH = "inbox.wish"
 BODY_OUT = "outbox.body"
+PASTED = "pasted"  #: among the facts of a message: the spans of its text that a client once sent
 _KEPT_RAW = 4096  #: bytes of an unreadable payload kept for the engineer who looks at it
 
 
@@ -46,6 +48,12 @@ class Received:
     tries: int
     lease: str
     received_at: datetime
+
+    @property
+    def said(self) -> str:
+        """The text without what a client sent and the person only shows (`PASTED` among the facts)."""
+        spans = self.facts.get(PASTED, ())
+        return blanked(self.text, spans).strip() if spans else self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def sent_spans(
     agrees and `PASTED` words stand in a row. In other chats whole texts of whatever was sent to anybody: there
     nothing may hang on what one number got.
     """
-    if text.count(" ") < fingerprints.WORDS - 1:
+    if not may_be_sent(text):
         return ()
     among = None
     if person is not None and learns_of_messages(level):
@@ -229,6 +229,11 @@ def sent_spans(
         return ()
     marks = fingerprints.shingle_marks(fingerprints.normalised(text), book.keys.mark)
     return fingerprints.spans_of(text, sent.shingles_among(book, marks, alike), book.keys.mark)
+
+
+def may_be_sent(text: str) -> bool:
+    """Whether a text is long enough to be told from another."""
+    return text.count(" ") >= fingerprints.WORDS - 1
 
 
 def _templates_like(book: Book, text: str, among: Sequence[int], *, at_least: int = 0) -> set[int]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
+from bot.domain import follow_ups, several, standing
 from bot.domain import language as languages
-from bot.domain import several, standing
 from bot.domain.conversation import Asked, Outcome, Owner, Turn, Wish
 from bot.domain.messages import Kind
 from bot.domain.readings import SURE, Reading, wish_of
@@ -22,7 +22,7 @@ from bot.domain.several import Part
 from bot.ledger import conversations, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import escalate, wording
+from bot.services import escalate, look_up_sender, wording
 from bot.services.contracts import House, Reads
 from bot.services.effects import carry_out
 
@@ -47,6 +47,7 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
     with house.ledger.write() as book:
         claimed = queues.claim_inbox(book, now=clock(), limit=limit)
         owners = conversations.owners(book, [m.conversation for m in claimed]) if claimed else {}
+    claimed = _with_pasted(house, claimed, clock())
     readings = _read(house, [m for m in claimed if owners[m.conversation] is Owner.BOT])
     for message in claimed:
         try:
@@ -67,6 +68,7 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
         messages = queues.unread(book, since=clock() - REREAD_WITHIN, limit=limit)
     if not messages:
         return 0
+    messages = _with_pasted(house, messages, clock())
     readings = _read(house, messages)
     done = 0
     for message in messages:
@@ -86,6 +88,22 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
             if wishes:
                 _answer(house, topics, book, conversation, message, wishes, clock())
     return done
+
+
+def _with_pasted(house: House, messages: Sequence[queues.Received], now: datetime) -> list[queues.Received]:
+    """The same, those that show a text which a client sent with the places where it stands among their facts."""
+    found: dict[int, tuple[tuple[int, int], ...]] = {}
+    may_show = [m for m in messages if m.kind is Kind.TEXT and look_up_sender.may_be_sent(m.text)]
+    if may_show:
+        with house.ledger.read() as book:
+            for message in may_show:
+                who = conversations.get(book, message.conversation)
+                found[message.id] = look_up_sender.sent_spans(
+                    book, message.text, person=who.person, now=now, level=who.level_at(now)
+                )
+    return [
+        replace(m, facts={**m.facts, queues.PASTED: found[m.id]}) if found.get(m.id) else m for m in messages
+    ]
 
 
 def _takes_effect_late(wish: Wish, message: queues.Received, owner: Owner) -> bool:
@@ -113,17 +131,17 @@ def _read(house: House, messages: Sequence[queues.Received]) -> dict[int, _Read]
     only the parts, for another of them may be a wish too.
     """
     wholes = [m for m in messages if m.kind is Kind.TEXT and not m.wishes and _STOPPED not in m.facts]
-    parts: dict[int, tuple[Part, ...]] = {m.id: several.parts_of(m.text, house.words) for m in wholes}
+    parts: dict[int, tuple[Part, ...]] = {m.id: several.parts_of(m.said, house.words) for m in wholes}
     for message in messages:
         if message.kind is not Kind.TEXT or message.id in parts:
             continue
         if _STOPPED in message.facts:
-            parts[message.id] = several.beside_stop(message.text, house.words)
+            parts[message.id] = several.beside_stop(message.said, house.words)
         elif all(
             w.intent in several.ASKED_BY_WORDS and w.by in ("keyword", "phrase") for w in message.wishes
         ):
-            parts[message.id] = several.parts_of(message.text, house.words)
-    texts = [m.text for m in wholes] + [part.text for found in parts.values() for part in found]
+            parts[message.id] = several.parts_of(message.said, house.words)
+    texts = [m.said for m in wholes] + [part.text for found in parts.values() for part in found]
     readings = iter(house.understanding.read(texts) if texts else ())
     whole = {m.id: next(readings) for m in wholes}
     return {
@@ -167,15 +185,24 @@ def _wishes(
 ) -> tuple[Wish, ...]:
     """The wishes of a message: receive's, the model's, or the answer to a question that takes free text."""
     if read is None and message.wishes:
-        return _for_a_human(message.wishes, message.text)
-    found = _for_a_human(_read_wishes(house, message, read or _Read()), message.text)
+        return _for_a_human(message.wishes, message.said)
+    found = _for_a_human(_read_wishes(house, message, read or _Read()), message.said)
     asked = conversations.live_asked(conversation, now)
     is_open = not message.wishes and _STOPPED not in message.facts
-    takes_text = is_open and asked is not None and asked.slot is not None and message.text.strip()
-    if takes_text and asked is not None and not any(_beats_slot(wish) for wish in found):
-        slots = {**asked.slots, str(asked.slot): message.text.strip()}
+    if is_open and queues.PASTED in message.facts:
+        return found if any(_beats_slot(wish) for wish in found) else (Wish("who_sent", "pasted"),)
+    takes_text = is_open and asked is not None and asked.slot is not None and message.said.strip()
+    if takes_text and asked is not None and _fills(asked, message, found):
+        slots = {**asked.slots, str(asked.slot): message.said.strip()}
         return (Wish(asked.topic, "slot", slots=slots),)
     return found
+
+
+def _fills(asked: Asked, message: queues.Received, found: Sequence[Wish]) -> bool:
+    """Is a text the answer to a question that takes free words, or surely another wish?"""
+    if asked.takes_time:
+        return follow_ups.is_one(message.said, now=message.received_at)
+    return not any(_beats_slot(wish) for wish in found)
 
 
 def _for_a_human(wishes: Sequence[Wish], text: str) -> tuple[Wish, ...]:
@@ -194,13 +221,13 @@ def _for_a_human(wishes: Sequence[Wish], text: str) -> tuple[Wish, ...]:
 def _read_wishes(house: House, message: queues.Received, read: _Read) -> tuple[Wish, ...]:
     """What a text asks for that receive left open, in part or as a whole; several wishes in their order."""
     if _STOPPED in message.facts:
-        return several.wishes_beside_stop(message.text, read.parts, house.words)
+        return several.wishes_beside_stop(message.said, read.parts, house.words)
     whole = Wish("not_read", "fallback")
     if message.wishes:
         whole = message.wishes[0]
     elif read.whole is not None:
-        whole = wish_of(read.whole, message.text)
-    return several.wishes_of(whole, message.text, read.parts, house.words)
+        whole = wish_of(read.whole, message.said)
+    return several.wishes_of(whole, message.said, read.parts, house.words)
 
 
 def _beats_slot(wish: Wish) -> bool:
@@ -296,10 +323,10 @@ def _language(
     wished = next((w.slots.get("language") for w in wishes if w.intent == "language"), None)
     if wished is not None:
         return house.language(wished, current)
-    is_keyword = all(w.by in ("keyword", "option") for w in wishes)
+    is_keyword = all(w.by in ("keyword", "option", "forwarded") for w in wishes)
     if is_keyword and conversation.language is None:
-        return languages.spoken_in(message.text, offered) or current
-    return languages.choose(message.text, current, offered, is_keyword=is_keyword)
+        return languages.spoken_in(message.said, offered) or current
+    return languages.choose(message.said, current, offered, is_keyword=is_keyword)
 
 
 def _put(
