@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import greenlet
 from sqlalchemy import Connection, Dialect, Engine, Result, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -29,6 +31,10 @@ POOL = 24  #: connections a process may hold on PostgreSQL
 
 Row = Mapping[str, Any]
 """One row of an answer, by the names of its columns."""
+
+
+class NotTogether(Exception):
+    """Work that goes in step with other work came to something that it has to do alone."""
 
 
 class Prepared:
@@ -142,10 +148,13 @@ class Book:
     """What this transaction has read already and asks for again, by kind and row id: of people that it holds, and
     of clients. Prepared statements write neither; any other statement empties it."""
     _cursor: DBAPICursor | None = field(default=None, repr=False)
+    _let_others: Callable[[], object] | None = field(default=None, repr=False)
 
     def run(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Result[Any]:
+        if self._let_others is not None:
+            raise NotTogether
         self.known.clear()
         return self.connection.execute(statement, values)
 
@@ -183,6 +192,8 @@ class Book:
             listener(connection, cursor, plan.sql, parameters, None, False)
         try:
             cursor.execute(plan.sql, parameters)
+            if self._let_others is not None:
+                self._let_others()
             return cursor.fetchall() if plan.columns else ()
         except dialect.loaded_dbapi.Error as error:
             is_lost = dialect.is_disconnect(error, connection.connection.driver_connection, cursor)
@@ -235,6 +246,20 @@ class Ledger:
             with connection.begin():
                 yield Book(connection, self._current_keys(), self.dialect)
 
+    def write_together(self, works: Sequence[Callable[[Book], object]]) -> None:
+        """Do several pieces of work in one transaction: all of them are committed, or none.
+
+        None may depend on what another does, or on its not having been done. On PostgreSQL they go in step: what
+        each asks next is sent together, and the server answers all at once, which takes half the time of both.
+        Each may ask prepared statements only there. Raises NotTogether, and whatever one of them raises.
+        """
+        with self.write() as book:
+            if self.dialect == "sqlite":
+                for work in works:
+                    work(book)
+            else:
+                _in_step(book, works)
+
     @contextmanager
     def read(self) -> Iterator[Book]:
         with self.engine.connect() as connection, connection.begin():
@@ -251,6 +276,24 @@ class Ledger:
         if path is not None and stamp != self._keys_stamp:
             self.keys, self._keys_stamp = read_keys(path), stamp
         return self.keys
+
+
+def _in_step(book: Book, works: Sequence[Callable[[Book], object]]) -> None:
+    """See `Ledger.write_together`. https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html"""
+    driver: Any = book.connection.connection.driver_connection
+    here = greenlet.getcurrent()
+    with driver.pipeline() as pipeline:
+        going = [
+            greenlet.greenlet(
+                partial(work, Book(book.connection, book.keys, book.dialect, _let_others=here.switch))
+            )
+            for work in works
+        ]
+        while going:
+            for one in going:
+                one.switch()
+            pipeline.sync()
+            going = [one for one in going if not one.dead]
 
 
 class _Turn:

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, union
 
-from bot.domain.consent import EVERY_CLIENT, Covers
+from bot.domain.consent import EVERY_CLIENT, Covers, OptOut
 from bot.ledger import book as books
 from bot.ledger.book import Book, Prepared
 from bot.ledger.people import NUMBER
@@ -33,6 +33,10 @@ class Row:
     lifted_by: int | None
 
     @property
+    def opt_out(self) -> OptOut:
+        return OptOut(self.client, self.covers, self.since)
+
+    @property
     def is_of_everybody(self) -> bool:
         return self.client == EVERY_CLIENT
 
@@ -45,12 +49,12 @@ class Listed:
     number: str = field(repr=False)
 
 
-_COLUMNS = tuple(opt_outs.c[name] for name in Row.__slots__)
+COLUMNS = tuple(opt_outs.c[name] for name in Row.__slots__)
 
 
 _AROUND = Prepared(
     lambda _: (
-        select(*_COLUMNS)
+        select(*COLUMNS)
         .where(
             opt_outs.c.person == bindparam("of"),
             or_(opt_outs.c.lifted_at.is_(None), opt_outs.c.lifted_by == bindparam("act")),
@@ -62,13 +66,13 @@ _AROUND = Prepared(
 
 def around(book: Book, person: int, *, act: int) -> list[Row]:
     """The opt-outs of a person that hold, and those that this act (a row id of evidence) lifted."""
-    return [_row(row) for row in book.rows(_AROUND, of=person, act=act)]
+    return [read(row) for row in book.rows(_AROUND, of=person, act=act)]
 
 
 def of_person(book: Book, person: int) -> list[Row]:
     """Every opt-out of a person that is still known, lifted ones too, the oldest first."""
-    query = select(*_COLUMNS).where(opt_outs.c.person == person).order_by(opt_outs.c.id)
-    return [_row(row) for row in book.rows(query)]
+    query = select(*COLUMNS).where(opt_outs.c.person == person).order_by(opt_outs.c.id)
+    return [read(row) for row in book.rows(query)]
 
 
 def concerned(book: Book, person: int, *, sent_since: datetime) -> list[int]:
@@ -108,7 +112,7 @@ def page(
     both: list[books.Row] = []
     for whose in (opt_outs.c.client == client, _of_everybody_it_wrote_to(client)):
         query = (
-            select(*_COLUMNS, people.c.number_enc)
+            select(*COLUMNS, people.c.number_enc)
             .join(people, people.c.id == opt_outs.c.person)
             .where(whose, within)
             .order_by(opt_outs.c.id)
@@ -116,7 +120,7 @@ def page(
         )
         both += book.rows(query)
     found = sorted(both, key=itemgetter("id"))[:limit]
-    return [Listed(_row(row), book.unseal(NUMBER, row["number_enc"])) for row in found]
+    return [Listed(read(row), book.unseal(NUMBER, row["number_enc"])) for row in found]
 
 
 def standing_for(rows: Sequence[Row], client: int) -> Row | None:
@@ -155,5 +159,6 @@ def _has_changed(since: datetime) -> ColumnElement[bool]:
     return or_(opt_outs.c.since >= since, opt_outs.c.lifted_at >= since, exists(widened))
 
 
-def _row(row: books.Row) -> Row:
+def read(row: books.Row) -> Row:
+    """A row as `COLUMNS` select it."""
     return Row(**{**{name: row[name] for name in Row.__slots__}, "covers": Covers(row["covers"])})

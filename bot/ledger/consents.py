@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, func, select, update
 
-from bot.domain.consent import Covers, OptOut
+from bot.domain.consent import OptOut
 from bot.ledger.book import Book, Prepared
+from bot.ledger.client_opt_outs import COLUMNS, Row, read
 from bot.ledger.evidence import Act, Confirmed, record
 from bot.ledger.tables import clients, codes, opt_outs
 
@@ -23,13 +24,16 @@ __all__ = [
     "every",
     "lift",
     "record",
+    "rows_standing",
     "standing",
     "stop",
 ]
 
 _STANDING = Prepared(
-    lambda _: select(opt_outs.c.client, opt_outs.c.covers, opt_outs.c.since).where(
-        opt_outs.c.person == bindparam("of"), opt_outs.c.lifted_at.is_(None)
+    lambda _: (
+        select(*COLUMNS)
+        .where(opt_outs.c.person == bindparam("of"), opt_outs.c.lifted_at.is_(None))
+        .order_by(opt_outs.c.id)
     )
 )
 
@@ -41,7 +45,7 @@ def _stop(insert: Callable[[Table], Any]) -> Any:
         index_elements=["person", "client"],
         index_where=opt_outs.c.lifted_at.is_(None),
         set_={"covers": new.covers, "evidence": new.evidence, "since": new.since},
-    )
+    ).returning(*COLUMNS)
 
 
 _STOP = Prepared(_stop, "person", "client", "covers", "evidence", "since")
@@ -73,8 +77,12 @@ _CLOSE_CODES = Prepared(
 
 def standing(book: Book, person: int) -> list[OptOut]:
     """The opt-outs of a person that hold."""
-    rows = book.rows(_STANDING, of=person)
-    return [OptOut(r["client"], Covers(r["covers"]), r["since"]) for r in rows]
+    return [row.opt_out for row in rows_standing(book, person)]
+
+
+def rows_standing(book: Book, person: int) -> list[Row]:
+    """As `standing`, each with what brought it, the oldest first."""
+    return [read(row) for row in book.rows(_STANDING, of=person)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +120,13 @@ def close_codes(book: Book, person: int, *, until: datetime) -> None:
     book.do(_CLOSE_CODES, of=person, until=until)
 
 
-def stop(book: Book, person: int, put: Sequence[OptOut], *, evidence: int) -> None:
+def stop(book: Book, person: int, put: Sequence[OptOut], *, evidence: int) -> list[Row]:
     """Put opt-outs in place, or in the place of those that stand; `domain.consent.after` says which."""
+    rows: list[Any] = []
     for one in put:
         values = {"person": person, "client": one.client, "covers": one.covers.value, "evidence": evidence}
-        book.do(_STOP, **values, since=one.since)
+        rows += book.rows(_STOP, **values, since=one.since)
+    return [read(row) for row in rows]
 
 
 def lift(book: Book, person: int, clients: Sequence[int], *, evidence: int, now: datetime) -> None:

@@ -137,8 +137,9 @@ def _take(
     """
     stop = Stop(coverage, said_at=min(cause.said_at or cause.received_at, now), taken_at=now)
     until = stop.said_at + SKEW
+    stood = consents.rows_standing(book, person)
     state = State(
-        standing=tuple(consents.standing(book, person)),
+        standing=tuple(row.opt_out for row in stood),
         answered=consents.answered(book, person, after=until) if may_be_late(stop) else {},
         holder_since=holder_since,
     )
@@ -171,9 +172,10 @@ def _take(
             covers=coverage.covers.value,
         ),
     )
-    consents.stop(book, person, change.put, evidence=evidence)
+    put = consents.stop(book, person, change.put, evidence=evidence)
     if change.end is End.DONE:
-        tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
+        stand = list({row.client: row for row in (*stood, *put)}.values())
+        tell_opt_outs.tell(book, person, act=evidence, rows=stand, ways=house.ways_to_clients, now=now)
     return change.end
 
 

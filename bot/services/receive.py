@@ -6,9 +6,10 @@ Afterwards, and only then, the provider hears OK. Sends nothing, asks no model, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -43,6 +44,55 @@ _KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in", "langua
 
 class _FiledBefore(Exception):
     """The message came already: whatever its transaction holds is to be undone."""
+
+
+def receive_together(house: House, requests: Sequence[Received], *, now: datetime) -> list[Exception | None]:
+    """Take in several verified requests, with one commit where that can be. What kept each out; None: it is in.
+
+    Together go STOPs of different numbers, which concern nobody else; everything else is taken in by itself, and
+    so are they if anything is wrong with one.
+    """
+    stops: dict[str, int] = {}
+    for place, received in enumerate(requests):
+        number = _stops(house, received)
+        if number is not None:
+            stops.setdefault(number, place)
+    # In the order of their numbers, so that no two threads wait for each other.
+    together = [place for _, place in sorted(stops.items())] if len(stops) > 1 else []
+    if together and not _are_in(house, [requests[place].inbound[0] for place in together], now):
+        together = []
+    return [
+        None if place in together else _kept_out(house, received, now)
+        for place, received in enumerate(requests)
+    ]
+
+
+def _stops(house: House, received: Received) -> str | None:
+    """The number whose STOP is all that a request holds."""
+    if len(received.inbound) != 1 or received.reports:
+        return None
+    message = received.inbound[0]
+    if message.address is None or message.kind is not Kind.TEXT or message.address.medium is not Medium.SMS:
+        return None
+    return message.address.number if _is_stop(keywords.match(message.text, house.words)) else None
+
+
+def _are_in(house: House, messages: Sequence[Inbound], now: datetime) -> bool:
+    try:
+        house.ledger.write_together([partial(_take, house, message=message, now=now) for message in messages])
+    except Exception as error:  # noqa: BLE001  (whose it is shows when each is alone)
+        log.info("not together", error=type(error).__name__)
+        return False
+    house.bell.ring()
+    return True
+
+
+def _kept_out(house: House, received: Received, now: datetime) -> Exception | None:
+    try:
+        receive(house, received, now=now)
+    except Exception as error:  # noqa: BLE001  (the caller's to answer)
+        return error
+    return None
 
 
 def receive(house: House, received: Received, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.domain.codes import A_DAY_MOST, Proof, Purpose
 from bot.domain.consent import EVERY_CLIENT, OptOut, Start, State, after
 from bot.domain.keywords import MATCHER_VERSION
-from bot.ledger import codes, consents, people
+from bot.ledger import client_opt_outs, codes, consents, people
 from bot.ledger.book import Book
 from bot.ledger.codes import Code
 from bot.ledger.conversations import Conversation
@@ -104,7 +104,8 @@ def _lift(
         ),
     )
     consents.lift(book, person, lifted, evidence=evidence, now=now)
-    tell_opt_outs.tell(book, person, act=evidence, ways=house.ways_to_clients, now=now)
+    rows = client_opt_outs.around(book, person, act=evidence)
+    tell_opt_outs.tell(book, person, act=evidence, rows=rows, ways=house.ways_to_clients, now=now)
 
 
 def _open(book: Book, conversation: Conversation, *, now: datetime) -> Code | None:

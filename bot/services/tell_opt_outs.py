@@ -28,13 +28,13 @@ log = structlog.get_logger()
 WROTE_WITHIN = PERIODS[Category.SENT]  #: a STOP ALL is told to the clients that wrote to the person within it
 
 
-def tell(book: Book, person: int, *, act: int, ways: Ways | None, now: datetime) -> int:
+def tell(book: Book, person: int, *, act: int, rows: Sequence[Row], ways: Ways | None, now: datetime) -> int:
     """Tell every client for which an act changed what holds, and its own account. Returns how many are told.
 
-    act: the row id of its evidence. The caller holds the person (`people.lock`) and has written the act's
-    effect down. A client that cannot be told learns by the gate, and no fault of its row keeps a STOP out.
+    act: the row id of its evidence. rows: the person's opt-outs that stand now, and those it lifted. The caller
+    holds the person (`people.lock`) and has written the act's effect down. A client that cannot be told learns by
+    the gate, and no fault of its row keeps a STOP out.
     """
-    rows = client_opt_outs.around(book, person, act=act)
     changed = {r.client for r in rows if act in (r.evidence, r.lifted_by)}
     if EVERY_CLIENT in changed:
         changed |= {r.client for r in rows}

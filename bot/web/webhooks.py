@@ -7,8 +7,11 @@ secret stands in its query, numbers and texts in every body.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import anyio
@@ -22,18 +25,20 @@ from starlette.types import Receive, Scope, Send
 
 from bot.domain.channel import Channel, Route
 from bot.domain.errors import NotAuthentic, TooLarge
-from bot.domain.messages import HookAnswer, HookRequest
+from bot.domain.messages import HookAnswer, HookRequest, Received
 from bot.services.contracts import House
-from bot.services.receive import receive as take_in
+from bot.services.receive import receive_together
 from bot.web.metrics import Metrics
 
 log = structlog.get_logger()
 
 LARGEST_BODY = 64 * 1024  #: bytes; providers send a few kilobytes
 BODY_WITHIN = 10.0  #: seconds to send the whole body in
-HANDS = {"sqlite": 1, "postgresql": 8}
-"""Hooks worked on at once, apart from the threads of the pages, which may be slow. On SQLite one writes at a time
-anyway, and a second hand only fights the first for the interpreter: 183 STOPs a second with 16, 248 with one."""
+HANDS = {"sqlite": 1, "postgresql": 2}
+"""Threads that take hooks in, apart from those of the pages, which may be slow. On SQLite one writes at a time
+anyway. On PostgreSQL one asks while the other waits for a commit; more only fight for the interpreter."""
+TOGETHER = 16
+"""Hooks that a thread takes at once, of those that came while it was busy: most of them need one commit then."""
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolExhausted)
 
 FORGED = HookAnswer(status=403)
@@ -60,34 +65,90 @@ def routes(
     public_url: how providers reach this host, without a slash at the end; what they sign begins with it,
     never with what a request says of itself.
     """
-    hands = CapacityLimiter(HANDS[house.ledger.dialect])
+    intake = _Intake(house, clock)
     return [
-        Mounted(route.path, endpoint=_Hook(house, name, route, public_url, clock, metrics, hands))
+        Mounted(route.path, endpoint=_Hook(name, route, public_url, metrics, intake))
         for name, channel in channels.items()
         for route in channel.routes
     ]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A request that waits to be taken in, and what becomes of it."""
+
+    route: Route
+    request: HookRequest
+    answer: asyncio.Future[HookAnswer]
+
+
+class _Intake:
+    """Verifies, parses and files requests in threads of their own, together those that wait together."""
+
+    def __init__(self, house: House, clock: Callable[[], datetime]) -> None:
+        self._house = house
+        self._clock = clock
+        self._hands = CapacityLimiter(HANDS[house.ledger.dialect])
+        self._waiting: deque[_Waiting] = deque()
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    async def take(self, route: Route, request: HookRequest) -> HookAnswer:
+        """What the provider is told, once everything it said is committed. Raises what kept it out."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(route, request, loop.create_future())
+        self._waiting.append(waiting)
+        if len(self._at_work) < self._hands.total_tokens:
+            task = loop.create_task(self._work())
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+        return await waiting.answer
+
+    async def _work(self) -> None:
+        while self._waiting:
+            together = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+            ends: Sequence[HookAnswer | Exception]
+            try:
+                ends = await to_thread.run_sync(self._file, together, limiter=self._hands)
+            except Exception as error:  # noqa: BLE001  (whoever waits is told, whatever it is)
+                ends = [error] * len(together)
+            for waiting, end in zip(together, ends, strict=True):
+                if waiting.answer.done():  # nobody waits any more
+                    continue
+                if isinstance(end, HookAnswer):
+                    waiting.answer.set_result(end)
+                else:
+                    waiting.answer.set_exception(end)
+
+    def _file(self, together: Sequence[_Waiting]) -> list[HookAnswer | Exception]:
+        now = self._clock()
+        ends: list[HookAnswer | Exception] = []
+        filed: dict[int, Received] = {}
+        for place, waiting in enumerate(together):
+            try:
+                filed[place] = waiting.route.read(waiting.request, now)
+                ends.append(filed[place].answer)
+            except Exception as error:  # noqa: BLE001  (told to the one whose request it is)
+                ends.append(error)
+        if filed:
+            for place, kept_out in zip(
+                filed, receive_together(self._house, list(filed.values()), now=now), strict=True
+            ):
+                if kept_out is not None:
+                    ends[place] = kept_out
+        return ends
 
 
 class _Hook:
     """One route of one channel, as an ASGI application of its own."""
 
     def __init__(
-        self,
-        house: House,
-        channel: str,
-        route: Route,
-        public_url: str,
-        clock: Callable[[], datetime],
-        metrics: Metrics,
-        hands: CapacityLimiter,
+        self, channel: str, route: Route, public_url: str, metrics: Metrics, intake: _Intake
     ) -> None:
-        self._house = house
         self._channel = channel
         self._route = route
         self._public_url = public_url
-        self._clock = clock
         self._metrics = metrics
-        self._hands = hands
+        self._intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -119,7 +180,7 @@ class _Hook:
             return TOO_SLOW, "too_slow"
         request = _request(scope, headers, body, self._public_url)
         try:
-            return await to_thread.run_sync(self._take, request, limiter=self._hands), "taken"
+            return await self._intake.take(self._route, request), "taken"
         except NotAuthentic:
             log.warning("hook refused", channel=self._channel)
             return FORGED, "forged"
@@ -129,12 +190,6 @@ class _Hook:
         except Exception as error:  # noqa: BLE001  (whatever it is, it is ours: the provider tries again)
             log.error("hook broke", channel=self._channel, error=type(error).__name__)
             return TRY_AGAIN, "fault"
-
-    def _take(self, request: HookRequest) -> HookAnswer:
-        now = self._clock()
-        received = self._route.read(request, now)
-        take_in(self._house, received, now=now)
-        return received.answer
 
 
 def _headers(scope: Scope) -> dict[str, str]:
