@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actions import opt_in, opt_out, policy, rights, scam, talk, who_sent
+from actions import case_status, opt_in, opt_out, policy, rights, scam, talk, who_sent
 from bot.services.respond import Topic
 
 FAQ = [
@@ -52,6 +52,8 @@ TOPICS: Mapping[str, Topic] = {
     "rights_ours": rights.ours,
     "rights_client": rights.direct_client,
     "spoken_for": rights.spoken_for,
+    "case_status": case_status.case_status,
+    "case_tell_me": case_status.tell_me,
     **{f"faq/{name}": policy.answer for name in FAQ},
     "faq/bot": talk.about_bot,
     "report_scam": scam.report,

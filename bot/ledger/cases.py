@@ -156,6 +156,15 @@ def by_ref(book: Book, ref: str) -> Case | None:
     return None if row is None else _case(row)
 
 
+def own(book: Book, refs: Sequence[str], *, conversation: int, person: int | None) -> Case | None:
+    """The case of one of these references, if it is of this conversation or of this person; else None."""
+    is_theirs = cases.c.conversation == conversation
+    if person is not None:
+        is_theirs |= cases.c.person == person
+    row = book.row(select(cases).where(cases.c.ref.in_(refs), is_theirs).order_by(cases.c.id).limit(1))
+    return None if row is None else _case(row)
+
+
 def open_of(book: Book, conversation: int, topic: str | None = None) -> Case | None:
     """The newest case of the conversation that is not closed, of one topic or of any."""
     row = book.row(_NEWEST, of=conversation, about=topic)

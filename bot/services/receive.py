@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from bot.domain import keywords, several
+from bot.domain import keywords, references, several
 from bot.domain.automata import is_automatic
 from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.keywords import NOTHING, Act, Scope, Verdict
@@ -22,7 +22,7 @@ from bot.domain.numbers import is_answerable
 from bot.ledger import consents, conversations, people, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import look_up_sender, start_again
+from bot.services import look_up_case, look_up_sender, start_again
 from bot.services.contracts import House
 from bot.services.escalate import add_to_case, now_proven
 from bot.services.opt_out import (
@@ -202,6 +202,9 @@ def _text(
     if code is not None:
         proof = start_again.try_code(house, book, conversation, code, cause=_with(cause, verdict), now=now)
         return _Decision(wishes=(Wish("opt_in", "keyword"),), facts={"proof": proof})
+    case = look_up_case.named_in(book, conversation, message.text)
+    if case is not None and references.asks_nothing_else(message.text):
+        return _Decision(wishes=(look_up_case.wish_for(case),))
     asked = conversations.live_asked(conversation, now)
     if asked is not None:
         answered = _answer(house, asked, message)
@@ -214,7 +217,7 @@ def _text(
         return _SETTLED
     if verdict.intent in _KEYWORD_WISHES:
         return _Decision(wishes=(Wish(verdict.intent, verdict.by, slots=_slots(verdict)),))
-    return None
+    return None if case is None else _Decision(facts={"case": case})
 
 
 def _stop(

@@ -22,7 +22,7 @@ from bot.domain.several import Part
 from bot.ledger import conversations, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import escalate, look_up_sender, wording
+from bot.services import escalate, look_up_case, look_up_sender, wording
 from bot.services.contracts import House, Reads
 from bot.services.effects import carry_out
 
@@ -187,6 +187,7 @@ def _wishes(
     if read is None and message.wishes:
         return _for_a_human(message.wishes, message.said)
     found = _for_a_human(_read_wishes(house, message, read or _Read()), message.said)
+    found = look_up_case.rather(found, message.facts.get("case"))
     asked = conversations.live_asked(conversation, now)
     is_open = not message.wishes and _STOPPED not in message.facts
     if is_open and queues.PASTED in message.facts:

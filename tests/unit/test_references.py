@@ -57,6 +57,35 @@ def test_words_and_numbers_are_no_reference(text: str) -> None:
     assert references.found_in(text) == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AB23CD45",
+        "status AB23CD45",
+        "co z moją sprawą AB23CD45?",
+        "Kiedy odpowiedź w sprawie AB23CD45",
+        "any news on my case AB23CD45 please",
+        "Wie ist der Stand zu AB23CD45?",
+        "що з моєю справою AB23CD45",
+    ],
+)
+def test_a_plain_question_asks_nothing_else(text: str) -> None:
+    assert references.asks_nothing_else(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AB23CD45 usuńcie moje dane",
+        "sprawa AB23CD45, chcę człowieka",
+        "case AB23CD45: stop texting me",
+        "AB23CD45 " + "status " * 200,
+    ],
+)
+def test_what_more_is_said_is_not_lost(text: str) -> None:
+    assert not references.asks_nothing_else(text)
+
+
 def test_several_are_found_each_once() -> None:
     text = "status AB23CD45, ab23cd45 i EF67GH89"
     assert references.found_in(text) == ("AB23CD45", "EF67GH89")
