@@ -27,6 +27,7 @@ from bot.services.receive import receive
 from bot.services.remind import remind
 from bot.services.respond import reread, respond
 from bot.services.seal import seal
+from bot.services.send_codes import send_codes
 from bot.services.take_listed import take_listed
 from bot.waking import POLL
 
@@ -62,6 +63,7 @@ class Worker:
         # Each ear is made once: one a restart would never be taken off the bell again.
         loops += [(f"respond-{i}", partial(self._respond, built.bell.subscribe())) for i in range(responders)]
         loops += [(f"deliver-{i}", partial(self._deliver, built.bell.subscribe())) for i in range(deliverers)]
+        loops += [("codes", partial(self._codes, built.bell.subscribe()))]
         loops += [("reread", self._every(REREAD_EVERY, self._reread))]
         loops += [(f"notify-{i}", self._every(NOTIFY_EVERY, self._notify)) for i in range(NOTIFIERS)]
         loops += [("sweep", self._every(SWEEP_EVERY, self._sweep))]
@@ -114,6 +116,13 @@ class Worker:
         built = self._built
         self._while_work(
             ear, lambda: deliver(built.house, built.channels, now=built.clock(), limit=SENDS_AT_ONCE)
+        )
+
+    def _codes(self, ear: threading.Event) -> None:
+        """Somebody waits with the phone in hand, so a code goes out as soon as a turn asked for it."""
+        built = self._built
+        self._while_work(
+            ear, lambda: send_codes(built.house, built.settings.mail, now=built.clock()), rings=True
         )
 
     def _while_work(self, ear: threading.Event, step: Callable[[], int], *, rings: bool = False) -> None:

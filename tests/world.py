@@ -12,7 +12,7 @@ from actions import TOPICS
 from bot import knowledge, texts
 from bot.channels.simulator import Simulator
 from bot.domain.keywords import load_words
-from bot.domain.messages import Address, Inbound, Kind, Medium, Outgoing, Received, SharedContact, Taken
+from bot.domain.messages import Address, Inbound, Kind, Medium, Origin, Outgoing, Received, SharedContact, Taken
 from bot.domain.readings import Reading
 from bot.ledger.book import Ledger
 from bot.services.contracts import House
@@ -20,7 +20,9 @@ from bot.services.deliver import deliver
 from bot.services.import_files import import_clients, import_senders
 from bot.services.receive import receive
 from bot.services.respond import reread, respond
+from bot.services.send_codes import send_codes
 from bot.services.take_sent import take_sent
+from bot.settings import MailSettings
 
 DATA = Path(__file__).parent.parent / "data"
 TEXTS = texts.load(DATA)
@@ -101,6 +103,7 @@ class World:
         self.model = Script(known or {})
         self.phone = Phone()
         self.channels = {"simulator": self.phone}
+        self.mail = MailSettings("", "")
         self.house = House(
             ledger=ledger,
             texts=TEXTS,
@@ -109,6 +112,7 @@ class World:
             understanding=self.model,
             bell=SilentBell(),
             own_addresses=frozenset({BOT_NUMBER}),
+            sms_from=Origin("simulator", "demo", BOT_NUMBER),
             ways_to_clients={"webhook": True, "mail": True},
         )
         self._ids = itertools.count(1)
@@ -177,6 +181,8 @@ class World:
         """Let the worker work until nothing is left; the texts that arrived."""
         before = len(self.phone.arrived)
         while respond(self.house, TOPICS, clock=self.clock, limit=8):  # type: ignore[arg-type]
+            pass
+        while send_codes(self.house, self.mail, now=self.now):
             pass
         while deliver(self.house, self.channels, now=self.now, limit=8):
             pass

@@ -88,21 +88,28 @@ class Say:
 class Do:
     """An effect and the reply for each way it can end.
 
-    name and its possible ends are `EFFECTS`; `replies` has a key for every one of them ("" = say nothing).
+    name and its possible ends are `EFFECTS`; `replies` has a key for every one of them ("" = say nothing);
+    `asks` a question for those ends after which there is something to ask.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     replies: Mapping[str, str] = field(default_factory=dict)
+    asks: Mapping[str, Asked] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if set(self.replies) != set(EFFECTS[self.name]):
             raise ValueError(f"{self.name} needs a reply for each of {EFFECTS[self.name]}")
+        if not set(self.asks) <= set(EFFECTS[self.name]):
+            raise ValueError(f"{self.name} ends only as one of {EFFECTS[self.name]}")
 
 
 EFFECTS: Mapping[str, tuple[str, ...]] = {
     "opt_out": ("done", "again", "late", "no_number"),
     "ask_start_code": ("sent", "nothing", "locked", "no_number"),
+    "ask_number_code": ("sent", "limited"),
+    "ask_account_code": ("sent", "limited"),
+    "check_account": ("needed", "proven"),
     "open_case": ("done", "merged"),
     "close_case": ("done", "none"),
     "want_word": ("done", "already"),

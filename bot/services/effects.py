@@ -14,7 +14,7 @@ from bot.domain.keywords import Scope
 from bot.ledger import cases, clients, conversations
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import escalate, request_rights, start_again
+from bot.services import escalate, request_rights, start_again, verify_account, verify_number
 from bot.services.contracts import House
 from bot.services.opt_out import SIGNATURES, Cause, needs_number, opt_out
 
@@ -74,6 +74,37 @@ def _ask_start_code(
     return ("locked", {}) if code is None else ("sent", {"code": code})
 
 
+def _ask_number_code(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    end = verify_number.ask_code(
+        book,
+        conversation,
+        number=arguments.get("number"),
+        then=arguments.get("then"),
+        language=turn.language,
+        now=turn.now,
+    )
+    return end, {}
+
+
+def _ask_account_code(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    claim = str(arguments["account"])
+    return verify_account.ask_code(book, conversation, claim=claim, language=turn.language, now=turn.now), {}
+
+
+def _check_account(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    """Support takes over at once where the account is proven already; else that is asked for first."""
+    if not verify_account.is_proven(book, conversation.id, now=turn.now):
+        return "needed", {}
+    escalate.hand_over(book, conversation)
+    return "proven", {}
+
+
 def _open_case(
     house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
 ) -> Ended:
@@ -92,6 +123,7 @@ def _open_case(
         state=arguments.get("state", "open"),
         remark=arguments.get("remark", ""),
     )
+    verify_account.carry_over(book, conversation, case, now=turn.now)
     return "done" if is_new else "merged", {"ref": case.ref, "due": case.due_on}
 
 
@@ -154,6 +186,9 @@ def _hand_back(
 _FUNCTIONS: Mapping[str, Callable[[House, Book, Conversation, Turn, int, dict[str, Any]], Ended]] = {
     "opt_out": _opt_out,
     "ask_start_code": _ask_start_code,
+    "ask_number_code": _ask_number_code,
+    "ask_account_code": _ask_account_code,
+    "check_account": _check_account,
     "open_case": _open_case,
     "close_case": _close_case,
     "want_word": _want_word,

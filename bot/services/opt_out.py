@@ -25,6 +25,7 @@ from bot.domain.consent import (
     coverage_of_sender,
     may_be_late,
 )
+from bot.domain.conversation import Asked
 from bot.domain.keywords import MATCHER_VERSION, Scope
 from bot.domain.messages import Medium
 from bot.ledger import clients, consents, conversations, people, queues, senders
@@ -371,13 +372,29 @@ def _receipt(
     return consents.Confirmed(key, language, receipt, text)
 
 
+_NEEDS = {
+    # a contact can be shared, a code can be texted
+    (True, True): "opt_out.needs_contact_or_code",
+    (True, False): "opt_out.needs_contact",
+    (False, True): "opt_out.needs_code",
+    (False, False): "opt_out.needs_number",
+}
+
+
 def needs_number(
     house: House, book: Book, conversation: Conversation, *, cause: Cause, now: datetime
 ) -> None:
-    """Tell a chat without a number that the STOP waits for it, with the way to give it."""
+    """Tell a chat without a number that the STOP waits for it, and ask for it where a code can be texted."""
     language = house.language(cause.language, conversation.language)
     asks_contact = conversation.address.medium is Medium.TELEGRAM
-    key = "opt_out.needs_contact" if asks_contact else "opt_out.needs_number"
+    key = _NEEDS[asks_contact, house.sms_from is not None]
+    asked = conversations.live_asked(conversation, now)
+    if asked is not None and asked.slot == "digits":
+        key, asks_contact = "opt_out.needs_digits", False  # the number is being proven already
+    elif house.sms_from is not None:
+        until = now + conversations.STOP_WAITS
+        number = Asked("proof.number", until, slot="number", topic="prove_number")
+        conversations.ask(book, conversation.id, number)
     draft = queues.Draft(
         conversation=conversation.id,
         kind="receipt",

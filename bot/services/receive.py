@@ -205,11 +205,17 @@ def _text(
     case = look_up_case.named_in(book, conversation, message.text)
     if case is not None and references.asks_nothing_else(message.text):
         return _Decision(wishes=(look_up_case.wish_for(case),))
+    taken = take_code(house, book, conversation, message.text, now=now)
+    if taken is not None:
+        return _Decision(wishes=taken.wishes, facts=taken.facts)
     asked = conversations.live_asked(conversation, now)
     if asked is not None:
         answered = _answer(house, asked, message)
         if answered is not None:
             return _option(house, book, conversation, answered, cause, now)
+        number = verify_number.typed(asked, message.text)
+        if number is not None:
+            return _Decision(wishes=(number,))
     if verdict.intent == "opt_out":
         intent = "opt_out_how" if verdict.act is Act.EXPLAIN else "opt_out_unsure"
         return _Decision(wishes=(Wish(intent, verdict.by, slots=_slots(verdict)),))

@@ -286,6 +286,7 @@ def _answer(
                 arguments=effect.arguments,
             )
             facts[effect.name] = end
+            ask = effect.asks.get(end, ask)
             key = effect.replies[end]
             if key:
                 arguments = {**effect.arguments, **filled}
@@ -306,13 +307,19 @@ def _answer(
     conversations.settle(
         book,
         conversation.id,
-        asked=ask,
+        asked=ask or _put_meanwhile(conversation, asked, now),
         memory=kept,
         language=language,
         noticed_at=now if is_noticed else conversation.noticed_at,
         waiting_since=None if conversation.owner is Owner.BOT else conversation.waiting_since,
         now=now,
     )
+
+
+def _put_meanwhile(conversation: Conversation, before: Asked | None, now: datetime) -> Asked | None:
+    """The question that an effect put in words of its own: a STOP that waits asks for the number."""
+    asked = conversations.live_asked(conversation, now)
+    return asked if asked != before else None
 
 
 def _language(
