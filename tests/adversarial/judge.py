@@ -12,8 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bot.domain.conversation import Level
 from bot.domain.messages import Outgoing
-from tests.adversarial.difference import Change, Tables
+from tests.adversarial.difference import Change, Row, Tables
 from tests.adversarial.messages import ASKS_START, FILES, HANDED_OVER, MARK, STOP, TRIES_CODE
 from tests.adversarial.people import Somebody
 
@@ -26,31 +27,33 @@ STOP_WAITS = frozenset({"stop_waiting_enc", "stop_waiting_until"})
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """The attacker's own rows, by their ids; None: there is none (yet)."""
+    """The attacker's own rows, by their ids; None: there is none (yet). level: of the conversation."""
 
     conversation: int | None
     person: int | None
+    level: int
     cases: frozenset[int]
     is_mute: bool
 
 
 def whose(after: Tables, attacker: Somebody, *, is_mute: bool) -> Whose:
-    conversation = next(
+    talk: Row = next(
         (
-            row["id"]
+            row
             for row in after["conversations"].values()
             if row["provider"] == attacker.provider
             and json.loads(row["address_enc"]) == {"person": attacker.address, "ours": attacker.ours}
         ),
-        None,
+        {},
     )
+    conversation = talk.get("id")
     person = next((r["id"] for r in after["people"].values() if r["number_enc"] == attacker.number), None)
     cases = {
         r["id"]
         for r in after["cases"].values()
         if conversation is not None and r["conversation"] == conversation
     }
-    return Whose(conversation, person, frozenset(cases), is_mute)
+    return Whose(conversation, person, talk.get("level", 0), frozenset(cases), is_mute)
 
 
 def forbidden(changes: Iterable[Change], own: Whose, may: frozenset[str]) -> list[str]:
@@ -116,14 +119,22 @@ def _person(change: Change, own: Whose, may: frozenset[str]) -> bool:
 
 
 def _case(change: Change, own: Whose, may: frozenset[str]) -> bool:
-    """One's own wish for a human or report of fraud is anybody's; a right only where the kind claims one."""
-    if not change.is_new or change.after["conversation"] != own.conversation or change.after["is_verified"]:
+    """A wish for a human and a report of fraud are anybody's, so is what may be a right and waits for a look; a right
+    itself only where the kind claims one. Verified is who proved a number, and never by what was written."""
+    case = change.after
+    if case.get("conversation") != own.conversation or case["person"] not in (None, own.person):
         return False
-    return FILES in may or change.after["topic"] in ("human", "report_scam", "limited")
+    if not change.is_new:
+        is_claimed = change.before["state"] == "possible" and case["state"] == "open" and FILES in may
+        return is_claimed and change.columns <= {"state", "audience", "client", "due_on"}
+    if case["is_verified"] and own.level < Level.CONTACT:
+        return False
+    return FILES in may or case["state"] == "possible" or case["topic"] in ("human", "report_scam", "limited")
 
 
 def _note(change: Change, own: Whose, may: frozenset[str]) -> bool:
-    return change.is_new and change.after["case_id"] in own.cases and change.after["author"] == "person"
+    is_ours = change.is_new and change.after["case_id"] in own.cases
+    return is_ours and change.after["author"] in ("person", "bot") and change.after["staff"] is None
 
 
 def _code(change: Change, own: Whose, may: frozenset[str]) -> bool:

@@ -123,8 +123,15 @@ NOTHING_SENT = "a question for a name"  #: asked where no message came from
 MUTE = ("handed over", "claimed by a human")
 
 
-def scene(world: World, folder: Path, state: str, *, on_telegram: bool) -> Scene:
-    """Bring everything about: what was sent, the victim's conversations, then the attacker's state."""
+def scene(
+    world: World,
+    folder: Path,
+    state: str,
+    *,
+    on_telegram: bool,
+    beside: Callable[[World], None] = lambda _: None,
+) -> Scene:
+    """Bring everything about: what was sent, the victim's conversations, `beside`, then the attacker's state."""
     world.channels = dict.fromkeys(("smsapi", "telegram"), world.phone)
     world.model.known |= READ_AS
     _import_florist(world, folder)
@@ -133,6 +140,7 @@ def scene(world: World, folder: Path, state: str, *, on_telegram: bool) -> Scene
     message_id = world.sent("florist", "KWIATKI77", to=VICTIM)
     world.sent("shop", SHOP_NUMBER, to=VICTIM)
     ref = _victim(world)
+    beside(world)
     attacker: Somebody = OnTelegram(CHAT, number=ATTACKER)
     if not on_telegram:
         attacker = OnSms(ATTACKER, to=BOT_NUMBER if state == NOTHING_SENT else SHOP_NUMBER)
