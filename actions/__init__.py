@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actions import case_status, opt_in, opt_out, policy, rights, scam, talk, who_sent
+from actions import (
+    account,
+    case_status,
+    history,
+    opt_in,
+    opt_out,
+    policy,
+    proof,
+    rights,
+    scam,
+    talk,
+    who_sent,
+)
 from bot.services.respond import Topic
 
 FAQ = [
@@ -39,6 +51,12 @@ TOPICS: Mapping[str, Topic] = {
     "who_sent": who_sent.who_sent,
     "who_sent_client": who_sent.chosen,
     "number_source": who_sent.number_source,
+    "prove_number": proof.number,
+    "number_proof": proof.proven,
+    "prove_account": account.named,
+    "account_proof": account.proven,
+    "account_by_hand": account.by_hand,
+    "history": history.listed,
     "opt_out": opt_out.opt_out,
     "opt_out_unsure": opt_out.unsure,
     "opt_out_how": opt_out.how,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.domain.conversation import ASKED_LASTS, Asked, Option, Turn
+from bot.services.take_code import SLOT as CODE_SLOT
 
 
 def choose(turn: Turn, question: str, *options: Option, **arguments: Any) -> Asked:
@@ -21,15 +22,26 @@ def yes_no(turn: Turn, question: str, *, yes: Option, no: Option, **arguments: A
 def fill(
     turn: Turn,
     question: str,
-    *,
+    *options: Option,
     slot: str,
     topic: str,
     slots: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> Asked:
-    """A question answered in free words, which become the slot of the topic's next turn."""
+    """A question answered in free words, which become the slot of the topic's next turn, or by an option."""
+    until = turn.now + ASKED_LASTS
     return Asked(
-        question, turn.now + ASKED_LASTS, slot=slot, topic=topic, slots=slots or {}, arguments=arguments
+        question, until, options=options, slot=slot, topic=topic, slots=slots or {}, arguments=arguments
+    )
+
+
+def code(
+    turn: Turn, question: str, *options: Option, topic: str, slots: Mapping[str, Any], **arguments: Any
+) -> Asked:
+    """A question answered by the six digits of a code, which `receive` takes; other words go to the topic."""
+    until = turn.now + ASKED_LASTS
+    return Asked(
+        question, until, options=options, slot=CODE_SLOT, topic=topic, slots=slots, arguments=arguments
     )
 
 

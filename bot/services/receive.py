@@ -22,7 +22,7 @@ from bot.domain.numbers import is_answerable
 from bot.ledger import consents, conversations, people, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import look_up_case, look_up_sender, start_again
+from bot.services import look_up_case, look_up_sender, start_again, verify_number
 from bot.services.contracts import House
 from bot.services.escalate import add_to_case, now_proven
 from bot.services.opt_out import (
@@ -35,6 +35,7 @@ from bot.services.opt_out import (
     take_provider_stop,
 )
 from bot.services.take_block import take_block
+from bot.services.take_code import take_code
 
 log = structlog.get_logger()
 
