@@ -9,7 +9,9 @@ from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
 
+from bot.domain import latin_ukrainian
 from bot.domain.folding import fold
+from bot.domain.language import CYRILLIC
 from bot.domain.likeness import Known, Likeness
 from bot.domain.segments import to_gsm7
 
@@ -68,7 +70,8 @@ class Wording:
 class Answer:
     """What to say, and where it stands.
 
-    Both texts end with the source mark; neither carries the "{brand} bot:" prefix. `text_sms` is GSM-7.
+    Both texts end with the source mark; neither carries the "{brand} bot:" prefix. `text_sms` is GSM-7 unless it is
+    Cyrillic.
     `likeness` (0 to 1) tells how like a known question the text was; `is_default` that no row was like it.
     """
 
@@ -137,32 +140,34 @@ class Knowledge:
         A text like none of the intent's questions gets the intent's default row; an intent without one, or
         without rows, gets None. A language that is not offered is answered in English.
         """
-        spoken = language if language in self.wordings else FALLBACK_LANGUAGE
-        index = self._indexes.get((intent, spoken))
+        index = self._indexes.get((intent, language)) or self._indexes.get((intent, self._spoken(language)))
         if index is None:
             return None
         key, likeness = next(iter(index.rank(text)), ("", 0.0))
         if likeness >= LIKE_ENOUGH:
-            return self.row(key, spoken, likeness=likeness)
+            return self.row(key, language, likeness=likeness)
         if (default := self.defaults.get(intent)) is None:
             return None
-        return self.row(default, spoken, likeness=likeness, is_default=True)
+        return self.row(default, language, likeness=likeness, is_default=True)
 
     def row(self, key: str, language: str, *, likeness: float = 1.0, is_default: bool = False) -> Answer:
         """Return the answer of one row, for a topic that knows which it needs.
 
         Raises KeyError for a key that does not exist or must not be said.
         """
-        spoken = language if language in self.wordings else FALLBACK_LANGUAGE
+        spoken = self._spoken(language)
         fact, wording = self.facts[key], self.wordings[spoken][key]
         mark = self.marks[spoken].format(version=self.policy_version, line=fact.line)
         bare = {
             name: value.removeprefix("https://").removeprefix("www.") for name, value in self.slots.items()
         }
+        sms = f"{(wording.sms or wording.answer).format_map(bare)} {mark}"
+        if language == latin_ukrainian.TAG:
+            sms = latin_ukrainian.romanized(sms)
         return Answer(
             key=key,
             text_chat=f"{wording.answer.format_map(self.slots)} {mark}",
-            text_sms=to_gsm7(f"{(wording.sms or wording.answer).format_map(bare)} {mark}"),
+            text_sms=sms if CYRILLIC.search(sms) else to_gsm7(sms),
             status=fact.status,
             line=fact.line,
             policy_version=self.policy_version,
@@ -170,6 +175,11 @@ class Knowledge:
             language=spoken,
             is_default=is_default,
         )
+
+    def _spoken(self, language: str) -> str:
+        """The language whose rows answer `language`: without its letters ("uk-Latn"), else the fallback."""
+        spoken = language.partition("-")[0]
+        return spoken if spoken in self.wordings else FALLBACK_LANGUAGE
 
     def check(self, policy_text: str) -> list[Stale]:
         """Return what must be looked at again if `policy_text` is the policy now; nothing if nothing changed.
@@ -203,14 +213,27 @@ class Knowledge:
 
     @cached_property
     def _indexes(self) -> dict[tuple[str, str], Likeness]:
+        known = {
+            language: {key: row.known for key, row in rows.items()}
+            for language, rows in self.wordings.items()
+        }
+        if "uk" in known:
+            known[latin_ukrainian.TAG] = {key: _in_latin(row) for key, row in known["uk"].items()}
         intents = dict.fromkeys(intent for fact in self.facts.values() for intent in fact.intents)
         return {
             (intent, language): Likeness(
-                {key: rows[key].known for key, fact in self.facts.items() if intent in fact.intents}
+                {key: rows[key] for key, fact in self.facts.items() if intent in fact.intents}
             )
-            for language, rows in self.wordings.items()
+            for language, rows in known.items()
             for intent in intents
         }
+
+
+def _in_latin(known: Known) -> Known:
+    questions, words = (
+        tuple(map(latin_ukrainian.romanized, said)) for said in (known.questions, known.words)
+    )
+    return Known(questions, words)
 
 
 def digest_of(lines: list[str], numbers: tuple[int, ...]) -> str:

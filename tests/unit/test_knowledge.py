@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain import latin_ukrainian
 from bot.domain.errors import BadInput
 from bot.domain.folding import fold
 from bot.domain.knowledge import Doubt, Knowledge, Status, digest_of
@@ -30,13 +31,20 @@ WIDEST = {
     "dpo_name": "Ł" * 30,
     "authority": "U" * 40,
 }
-SMS_SEPTETS = 306  # two parts
 CHAT_CHARACTERS = 500
 PROVIDER_FILE = ROOT / "data" / "provider.toml"
-LANGUAGES = ("pl", "en")
+LANGUAGES = ("pl", "en", "uk", "de")
+MARKS = {
+    "pl": "(polityka {}, w. {})",
+    "en": "(policy {}, l. {})",
+    "uk": "(політика {}, р. {})",
+    "de": "(Erklärung {}, Z. {})",
+}
 GAP_SAYS = {
     "pl": r"Polityka (nie podaje|nie mówi|nie wymienia|urywa)|polityka nie podaje|Polityka nie podaje",
     "en": r"[Pp]olicy (gives no|does not (say|name|give)|'s sentence is cut)|policy's sentence is cut",
+    "uk": r"[Пп]олітика не (подає|каже|називає)",
+    "de": r"Erklärung (nennt keine|sagt hier nicht)|(nennt|sagt) die Erklärung( selbst)? nicht",
 }
 
 
@@ -79,7 +87,13 @@ def test_a_row_answers_each_of_its_own_questions(knowledge: Knowledge, language:
 
 
 @pytest.mark.parametrize(
-    ("language", "around"), [("pl", "DZIEŃ DOBRY!! {} ??? prosze"), ("en", "Hello there, {} ??? thx")]
+    ("language", "around"),
+    [
+        ("pl", "DZIEŃ DOBRY!! {} ??? prosze"),
+        ("en", "Hello there, {} ??? thx"),
+        ("uk", "ДОБРИЙ ДЕНЬ!! {} ??? дякую"),
+        ("de", "Guten Tag, {} ??? danke"),
+    ],
 )
 def test_a_greeting_and_shouting_around_a_question_change_nothing(
     knowledge: Knowledge, language: str, around: str
@@ -105,6 +119,14 @@ def test_wordings_not_seen_before_find_their_row(knowledge: Knowledge, language:
     chosen = [(key, knowledge.answer(intent, text, language)) for intent, key, text in mine]
     right = sum(answer is not None and answer.key == key for key, answer in chosen)
     assert right / len(mine) >= 0.95
+
+
+def test_a_question_in_latin_ukrainian_finds_the_row_and_is_answered_in_its_letters(
+    knowledge: Knowledge,
+) -> None:
+    answer = knowledge.answer("faq/retention", "skilky rokiv trymaete rahunky i akaunt", "uk-Latn")
+    assert answer is not None and answer.key == "ret_accounts"
+    assert answer.text_sms.startswith("Akaunty, propozytsii") and "Пропозиції" in answer.text_chat
 
 
 def test_questions_asked_most_have_at_least_five_wordings(knowledge: Knowledge) -> None:
@@ -153,12 +175,11 @@ def test_every_answer_names_its_line_and_version_at_its_end(knowledge: Knowledge
     version = knowledge.policy_sha256[:8]
     for key in answerable(knowledge):
         line = knowledge.facts[key].line
-        polish, english = knowledge.row(key, "pl"), knowledge.row(key, "en")
-        assert (polish.line, polish.policy_version) == (line, version)
-        for text in (polish.text_chat, polish.text_sms):
-            assert text.endswith(f" (polityka {version}, w. {line})")
-        for text in (english.text_chat, english.text_sms):
-            assert text.endswith(f" (policy {version}, l. {line})")
+        for language in LANGUAGES:
+            answer = knowledge.row(key, language)
+            assert (answer.line, answer.policy_version) == (line, version)
+            for text in (answer.text_chat, answer.text_sms):
+                assert text.endswith(" " + MARKS[language].format(version, line))
 
 
 @pytest.mark.skipif(not PROVIDER_FILE.exists(), reason="data/provider.toml is not here")
@@ -167,11 +188,12 @@ def test_the_provider_s_values_are_no_wider_than_the_texts_are_written_for() -> 
     assert {name for name, widest in WIDEST.items() if len(slots[name]) > len(widest)} == set()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", [*LANGUAGES, latin_ukrainian.TAG])
 def test_every_answer_fits_two_sms_parts_at_the_widest_arguments(knowledge: Knowledge, language: str) -> None:
     for key in answerable(knowledge):
         taken = count(f"{WIDEST['brand']} bot: {knowledge.row(key, language).text_sms}")
-        assert taken.alphabet == "gsm7" and taken.parts <= 2 and taken.units <= SMS_SEPTETS, (key, taken)
+        assert taken.alphabet == ("ucs2" if language == "uk" else "gsm7"), key
+        assert taken.parts <= 2, (key, taken)
 
 
 def test_polish_goes_by_sms_without_diacritics_and_in_chat_with_them(knowledge: Knowledge) -> None:
@@ -191,6 +213,53 @@ def test_no_diacritic_is_lost_in_a_chat_answer(knowledge: Knowledge) -> None:
     accented = {fold(word) for word in words if not word.isascii()}
     told_apart = {"dostawca", "ja", "nazwa", "podstawa", "te", "ze"}  # both spellings are Polish words
     assert {word for word in words if word.isascii()} & accented - told_apart == set()
+
+
+def test_german_spells_its_umlauts_and_ukrainian_keeps_to_its_alphabet(knowledge: Knowledge) -> None:
+    latin = {
+        "SMSAPI",
+        "SMS",
+        "LINK",
+        "Mobility",
+        "Poland",
+        "sp",
+        "z",
+        "o",
+        "Group",
+        "Holding",
+        "Link",
+        "ASA",
+        "KRS",
+    }
+    latin |= {
+        "NIP",
+        "REGON",
+        "GDPR",
+        "RODO",
+        "NPS",
+        "Google",
+        "Analytics",
+        "GA",
+        "Privacy",
+        "Shield",
+        "Schrems",
+    }
+    latin |= {"EDPB", "C", "II", "IP", "Telegram", "cookie", "cookies", "Cookies", "a", "b", "c", "f"}
+    latin |= {
+        "administrator",
+        "danych",
+        "inspektor",
+        "ochrony",
+        "subprocesorów",
+    }  # what stands on Polish papers
+    for key in answerable(knowledge):
+        german, ukrainian = knowledge.wordings["de"][key], knowledge.wordings["uk"][key]
+        for text in (german.answer, german.sms):
+            assert not re.search(r"(?i)ae|oe|(?<![aeqz])ue", re.sub(r"\S*\.\S*", "", text)), key
+        for text in (ukrainian.answer, ukrainian.sms):
+            bare = re.sub(r"\{\w+\}|\S+\.(com|pl)\S*|«lub[^»]*»", "", text)
+            assert set(re.findall(r"[^\W\d_А-яҐґЄєІіЇї’]+", bare)) <= latin, key
+            assert not re.search("[A-Za-z][А-яҐґЄєІіЇї]|[А-яҐґЄєІіЇї][A-Za-z]|[ыъэёЫЪЭЁ]", bare), key
 
 
 def test_chat_answers_stay_short(knowledge: Knowledge) -> None:
@@ -233,7 +302,10 @@ def test_a_disputed_row_gives_both_readings_with_their_sources(
     knowledge: Knowledge, key: str, language: str
 ) -> None:
     sources = {
-        "registry_no": ["969-156-67-36", "0000350201", "(?i)polityk|policy", "(?i)regulamin|terms"],
+        "registry_no": [
+            *("969-156-67-36", "0000350201"),
+            *("(?i)polityk|policy|політик|erklärung", "(?i)regulamin|terms|регламент|agb"),
+        ],
         "no_auto": ["153", "256", "250"],
         "ret_general": [r"\b38\)", r"\b132\)"],
         "basis_broken": [r"\b47\)", r"\b48\b"],
@@ -241,7 +313,7 @@ def test_a_disputed_row_gives_both_readings_with_their_sources(
     assert knowledge.facts[key].status is Status.DISPUTED
     answer = knowledge.row(key, language)
     for text in (answer.text_chat, answer.text_sms):
-        body = text[: text.rindex(" (poli")]
+        body = text[: text.rindex(" (")]
         assert [source for source in sources[key] if not re.search(source, body)] == []
 
 
