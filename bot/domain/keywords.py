@@ -114,28 +114,47 @@ def _keyword(found: list[Word], end_mark: str, text: str, words: Words) -> Verdi
     found = without_courtesy(found, words)
     if not 0 < len(found) <= MOST_WORDS_OF_A_KEYWORD:
         return NOTHING
-    if len(found) == 1 or _may_begin(found[0].text, words):
-        if whole := _look_up("".join(word.text for word in found), words, forgiving=len(found) == 1):
+    if len(found) == 1:
+        if alone := _look_up(found[0].text, words, forgiving=True):
+            return _verdict(*alone, found)
+    elif heads := _heads(found, words):
+        is_whole = len(heads) == min(MOST_WORDS_OF_A_HEAD, len(found))
+        if is_whole and (whole := _look_up("".join(word.text for word in found), words)):
             return _verdict(*whole, found)
         if repeated := _repeated(found, words):
             return repeated
-        for size in range(min(MOST_WORDS_OF_A_HEAD, len(found) - 1), 0, -1):
-            head = _look_up("".join(word.text for word in found[:size]), words, forgiving=False)
+        for size in range(min(len(heads), len(found) - 1), 0, -1):
+            head = _look_up(heads[size - 1], words)
             if head and (verdict := _with_rest(head[0], found[:size], found[size:], end_mark, text, words)):
                 return verdict
-    if all(word.text in words.things for word in found[:-1]):
-        last = _look_up(found[-1].text, words, forgiving=False)
+    if found[0].text in words.things and all(word.text in words.things for word in found[:-1]):
+        last = _look_up(found[-1].text, words)
         if last and last[0].intent == "opt_out":
             return _verdict(last[0], "after", found)
     return _glued(found, words)
 
 
-def _may_begin(first: str, words: Words) -> bool:
-    """Leave early: an ordinary word that begins no keyword; one in disguise might."""
-    return first[:2] in words.heads or not (first.isascii() and first.isalpha()) or len(first) == 1
+def _heads(found: list[Word], words: Words) -> list[str]:
+    """The first words put together, one, two, three …, as far as a keyword may begin so; none for ordinary talk."""
+    first = found[0].text
+    if len(first) > 1 and first[:2] not in words.beginnings and first.isascii() and first.isalpha():
+        return []
+    heads: list[str] = []
+    head = ""
+    for word in found[:MOST_WORDS_OF_A_HEAD]:
+        head += word.text
+        if head not in words.beginnings and _is_plain(head):
+            break
+        heads.append(head)
+    return heads
 
 
-def _look_up(key: str, words: Words, *, forgiving: bool) -> tuple[Keyword, str] | None:
+def _is_plain(key: str) -> bool:
+    """Nothing in it is stuttered, a digit or a look-alike, so that it is what stands there and nothing else."""
+    return key.isalpha() and not REPEATED.search(key) and (key.isascii() or latin_disguise(key) is None)
+
+
+def _look_up(key: str, words: Words, *, forgiving: bool = False) -> tuple[Keyword, str] | None:
     """Find the keyword that `key` is, and how: as it stands, in disguise, stuttered or with one slip."""
     if keyword := words.keywords.get(key):
         return keyword, "exact"
@@ -166,7 +185,7 @@ def _clause(found: list[Word], text: str, words: Words) -> Verdict:
         (found[edges[-1] :], found[edges[-1]].mark),
     ):
         said = without_courtesy(part, words) if len(part) < 5 else []
-        hit = _look_up("".join(word.text for word in said), words, forgiving=False) if said else None
+        hit = _look_up("".join(word.text for word in said), words) if said else None
         if hit is None or not (hit[0].intent == "opt_out" and hit[0].takes_sender):
             continue
         verdict = _verdict(hit[0], "clause", said)
@@ -206,7 +225,7 @@ def _repeated(found: list[Word], words: Words) -> Verdict | None:
     """Read « STOP STOP », « END. STOP. UNSUBSCRIBE »: several words of one meaning are that meaning."""
     keywords: list[Keyword] = []
     for word in found:
-        hit = _look_up(word.text, words, forgiving=False)
+        hit = _look_up(word.text, words)
         if hit is None or (keywords and hit[0].intent != keywords[0].intent):
             return None
         keywords.append(hit[0])

@@ -61,7 +61,7 @@ def said_in(text: str, words: Words) -> tuple[list[Word], str]:
 
 def _spelled_out(found: list[Word]) -> list[Word]:
     """Join letters written one by one: « S.T.O.P. », « s t o p »."""
-    if sum(len(word.text) == 1 for word in found) < 3:
+    if [len(word.text) for word in found].count(1) < 3:
         return found
     joined: list[Word] = []
     run: list[Word] = []
@@ -82,6 +82,8 @@ def _without_signature(found: list[Word], words: Words) -> list[Word]:
     """Cut "Sent from my phone" and "Regards, Jan Kowalski" off the end."""
     texts = [word.text for word in found]
     last = len(texts)
+    if words.endings.isdisjoint(texts[-14:]):
+        return found
     for place in range(max(0, last - 14), last):
         if texts[place] in words.signatures and _begins(texts, place, words.signatures):
             last = place
@@ -99,17 +101,19 @@ def _begins(texts: list[str], place: int, lines: Mapping[str, tuple[tuple[str, .
 
 def without_courtesy(found: list[Word], words: Words) -> list[Word]:
     """Take greeting, politeness and urgency off both ends."""
-    first, last = 0, len(found)
-    while size := _courtesy(found[first : min(first + 4, last)], words, at_end=False):
+    edges, first, last = words.courtesy_edges, 0, len(found)
+    while first < last and found[first].text in edges:
+        if not (size := _courtesy(found[first : min(first + 4, last)], words, at_end=False)):
+            break
         first += size
-    while size := _courtesy(found[max(first, last - 4) : last], words, at_end=True):
+    while first < last and found[last - 1].text in edges:
+        if not (size := _courtesy(found[max(first, last - 4) : last], words, at_end=True)):
+            break
         last -= size
     return found[first:last]
 
 
 def _courtesy(found: list[Word], words: Words, *, at_end: bool) -> int:
-    if not found or found[-1 if at_end else 0].text not in words.courtesy_edges:
-        return 0
     texts = [word.text for word in found]
     for size in range(len(texts), 0, -1):
         if " ".join(texts[-size:] if at_end else texts[:size]) in words.courtesy:

@@ -5,13 +5,19 @@ import re
 from bot.domain.folding import Word
 from bot.domain.words import STEM_HEAD, WEIGHT, Grammar, Rule, Words
 
+NO_CLASS = "x"  #: the symbol of a word that is in no class
+
 
 def phrase_in(found: list[Word], end_mark: str, words: Words) -> tuple[Rule, Word, Word] | None:
     """Return the weightiest rule that the folded words `found` fulfil, with its first and last word, or None.
 
     `end_mark` is the mark after the last word, as `words_of` returns it.
     """
-    symbols = [_symbol(word.text, words) for word in found]
+    known, heads = words.symbols, words.stem_heads
+    symbols = [
+        known.get(word.text) or (_of_stem(word.text, words) if word.text[:STEM_HEAD] in heads else NO_CLASS)
+        for word in found
+    ]
     if words.triggers.isdisjoint(symbols):
         return None
     line, places = _with_marks(symbols, found, end_mark)
@@ -44,15 +50,12 @@ def _with_marks(symbols: list[str], found: list[Word], end_mark: str) -> tuple[s
     return "".join(line), places
 
 
-def _symbol(text: str, words: Words) -> str:
-    """Return the symbol of a word's classes, "x" for a word of none."""
-    if symbol := words.symbols.get(text):
-        return symbol
-    if text[:STEM_HEAD] in words.stem_heads:
-        for length in words.stem_lengths:
-            if symbol := words.stems.get(text[:length]):
-                return symbol
-    return "x"
+def _of_stem(text: str, words: Words) -> str:
+    """Return the symbol of the longest stem that a word begins with."""
+    for length in words.stem_lengths:
+        if symbol := words.stems.get(text[:length]):
+            return symbol
+    return NO_CLASS
 
 
 def _first_rule(line: str, grammar: Grammar) -> tuple[Rule, int, int] | None:
@@ -65,7 +68,7 @@ def _first_rule(line: str, grammar: Grammar) -> tuple[Rule, int, int] | None:
             continue
         if step in ("veto", "explain"):
             question = hit if step == "explain" else question
-            line = pattern.sub(lambda hidden: "x" * (hidden.end() - hidden.start()), line)
+            line = pattern.sub(lambda hidden: NO_CLASS * (hidden.end() - hidden.start()), line)
         elif step == "ask" and question:
             break
         else:

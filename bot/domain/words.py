@@ -82,13 +82,14 @@ class Words:
 
     version: str
     keywords: Mapping[str, Keyword]  # by folded words without blanks
-    heads: frozenset[str]  # the first two letters of every keyword, to leave early
+    beginnings: frozenset[str]  # of every keyword, from one letter to all of it, to leave early
     slips: Mapping[str, tuple[str, ...]]  # a key with one letter left out → keys
     real_words: frozenset[str]  # one letter beside a keyword, but words of some language
     courtesy: frozenset[str]
     courtesy_edges: frozenset[str]  # first and last words of these, to leave early
     closings: Mapping[str, tuple[tuple[str, ...], ...]]  # by first word
     signatures: Mapping[str, tuple[tuple[str, ...], ...]]  # by first word
+    endings: frozenset[str]  # the first words of both, to leave early
     reactions: tuple[str, ...]  # beginnings, in small letters
     vague_reactions: re.Pattern[str]  # those with a gap
     replies: re.Pattern[str]
@@ -140,18 +141,20 @@ def _words(source: Mapping[str, Any], neighbours: Mapping[str, Any]) -> Words:
                 slips.setdefault(slip, []).append(key)
     around, answers = source["around"], source["answers"]
     symbols, stems, grammars = _grammars(source.get("grammar", {}))
+    closings, signatures = _by_first_word(around["closings"]), _by_first_word(around["signatures"])
     return Words(
         version=str(source["version"]),
         keywords=MappingProxyType(keywords),
-        heads=frozenset(key[:2] for key in keywords),
+        beginnings=frozenset(key[: place + 1] for key in keywords for place in range(len(key))),
         slips=MappingProxyType({slip: tuple(keys) for slip, keys in slips.items()}),
         real_words=frozenset(word for row in neighbours["real_words"].values() for word in row.split()),
         courtesy=_folded(around["courtesy"]),
         courtesy_edges=frozenset(
             line.split()[edge] for line in _folded(around["courtesy"]) for edge in (0, -1)
         ),
-        closings=_by_first_word(around["closings"]),
-        signatures=_by_first_word(around["signatures"]),
+        closings=closings,
+        signatures=signatures,
+        endings=frozenset((*closings, *signatures)),
         reactions=tuple(line.casefold() for line in around["reactions"] if "*" not in line),
         vague_reactions=_openings(line for line in around["reactions"] if "*" in line),
         replies=_openings(around["replies"]),
