@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.domain.conversation import ASKED_LASTS, Asked, Option, Turn
@@ -12,6 +13,11 @@ from bot.services.take_code import SLOT as CODE_SLOT
 def choose(turn: Turn, question: str, *options: Option, **arguments: Any) -> Asked:
     """A question answered by a digit, a button or a name shown."""
     return Asked(question, turn.now + ASKED_LASTS, options=options, arguments=arguments)
+
+
+def offer(turn: Turn, question: str, *options: Option, **arguments: Any) -> Asked:
+    """Ways to go on, answered like `choose`; put once, and not again after something else."""
+    return replace(choose(turn, question, *options, **arguments), is_offer=True)
 
 
 def yes_no(turn: Turn, question: str, *, yes: Option, no: Option, **arguments: Any) -> Asked:
@@ -45,9 +51,14 @@ def code(
     )
 
 
+def is_in_intake(turn: Turn) -> bool:
+    """Is the person in the middle of something? Not where only ways to go on were offered."""
+    return turn.asked is not None and not turn.asked.is_offer
+
+
 def menu(turn: Turn, question: str = "menu.ask") -> Asked:
     """The numbered way out: works without a model and on the oldest phone."""
-    return choose(
+    return offer(
         turn,
         question,
         Option("who_sent", "label.who_sent"),

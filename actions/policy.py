@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from actions import asking
 from bot.domain.conversation import Asked, Option, Outcome, Say, Turn
 from bot.services.contracts import Reads
@@ -20,6 +22,7 @@ def answer(turn: Turn, reads: Reads) -> Outcome:
 
 
 def _ask_human(turn: Turn) -> Asked:
-    return asking.yes_no(
+    ask = asking.yes_no(
         turn, "policy.ask_human", yes=Option("human", "label.yes"), no=Option("deny", "label.no")
     )
+    return replace(ask, is_offer=True)

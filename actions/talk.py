@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from actions import asking
-from bot.domain.conversation import Do, Option, Outcome, Say, Turn
+from bot.domain.conversation import Do, Leaves, Option, Outcome, Say, Turn
 from bot.domain.language import NAMES
 from bot.domain.messages import Medium
 from bot.services.contracts import Reads
@@ -24,10 +24,14 @@ def back_to_bot(turn: Turn, reads: Reads) -> Outcome:
 
 
 def help_(turn: Turn, reads: Reads) -> Outcome:
+    if asking.is_in_intake(turn):
+        return Outcome(say=(Say("talk.help_here"),))
     return Outcome(ask=asking.menu(turn, "menu.help"))
 
 
 def greet(turn: Turn, reads: Reads) -> Outcome:
+    if asking.is_in_intake(turn):
+        return Outcome(say=(Say("talk.hello"),))
     return Outcome(ask=asking.menu(turn, "menu.greet"))
 
 
@@ -40,19 +44,21 @@ def chat_opened(turn: Turn, reads: Reads) -> Outcome:
             ask=asking.fill(
                 turn, "who_sent.ask_name_or_contact", slot="sender", topic="who_sent", asks_contact=True
             ),
+            leaves=Leaves.NOTHING,
         )
-    return Outcome(ask=asking.menu(turn, "menu.greet"))
+    return Outcome(ask=asking.menu(turn, "menu.greet"), leaves=Leaves.NOTHING)
 
 
 def contact_shared(turn: Turn, reads: Reads) -> Outcome:
     return Outcome(
         say=(Say("talk.contact_known"),),
         ask=asking.fill(turn, "who_sent.ask_name", slot="sender", topic="who_sent"),
+        leaves=Leaves.NOTHING if turn.asked and turn.asked.arguments.get("asks_contact") else Leaves.AGAIN,
     )
 
 
 def contact_refused(turn: Turn, reads: Reads) -> Outcome:
-    return Outcome(say=(Say("talk.contact_refused"),), keeps_asked=True)
+    return Outcome(say=(Say("talk.contact_refused"),))
 
 
 def about_bot(turn: Turn, reads: Reads) -> Outcome:
@@ -76,17 +82,20 @@ def language(turn: Turn, reads: Reads) -> Outcome:
 
 
 def thanks(turn: Turn, reads: Reads) -> Outcome:
-    return Outcome(say=(Say("talk.welcome"),))
+    return Outcome(say=(Say("talk.welcome"),), leaves=Leaves.STANDING)
 
 
 def nothing_asked(turn: Turn, reads: Reads) -> Outcome:
     """A yes to nothing: offer the ways."""
+    if asking.is_in_intake(turn):
+        return not_understood(turn, reads)
     return Outcome(ask=asking.menu(turn))
 
 
 def declined(turn: Turn, reads: Reads) -> Outcome:
-    """A no ends what was asked and leaves everything as it was."""
-    return Outcome(say=(Say("talk.declined"),))
+    """A no ends what was asked and leaves everything as it was; one that was an answer, nothing else besides."""
+    leaves = Leaves.AGAIN if turn.wish.by == "option" else Leaves.NOTHING
+    return Outcome(say=(Say("talk.declined"),), leaves=leaves)
 
 
 def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
@@ -96,7 +105,9 @@ def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
     if not likely:
         return not_understood(turn, reads)
     options = [Option(name, _label(name), is_opt_out=name == "opt_out") for name in likely]
-    ask = asking.choose(turn, "menu.did_you_mean", *options, Option("human", "label.human"))
+    ask = asking.offer(turn, "menu.did_you_mean", *options, Option("human", "label.human"))
+    if asking.is_in_intake(turn):
+        ask = replace(ask, then=turn.asked)
     if not likely[0].startswith("rights_"):
         return Outcome(ask=ask, is_understood=False)
     # A right that may have been claimed is on record until the person says that it was not (DESIGN, invariant 10).
@@ -111,6 +122,11 @@ def _label(intent: str) -> str:
 
 
 def not_understood(turn: Turn, reads: Reads) -> Outcome:
+    """Within an intake its question is put again; from the second time on with the ways out of it."""
+    if asking.is_in_intake(turn):
+        missed = int(turn.memory.get("missed", 0)) + 1
+        say = Say("talk.not_understood" if missed == 1 else "talk.still_not_understood")
+        return Outcome(say=(say,), memory={**turn.memory, "missed": missed}, is_understood=False)
     return Outcome(ask=asking.menu(turn, "menu.not_understood"), is_understood=False)
 
 

@@ -56,6 +56,8 @@ class Asked:
     options: in the order of their digits; the first of two is the yes of a yes/no question (`is_yes_no`).
     slot: the slot that free text fills, None when only an option answers.
     topic: the intent that takes the free text. takes_time: only such as asks the same of another time.
+    is_offer: ways to go on, put once; all else a person has begun and is asked again after an interruption.
+    then: the question that this one interrupted, put again once this one is settled.
     """
 
     question: str
@@ -67,6 +69,8 @@ class Asked:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     slots: Mapping[str, Any] = field(default_factory=dict)
     takes_time: bool = False
+    is_offer: bool = False
+    then: Asked | None = None
 
     @property
     def buttons(self) -> tuple[str, ...]:
@@ -109,6 +113,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "ask_start_code": ("sent", "nothing", "locked", "no_number"),
     "ask_number_code": ("sent", "limited"),
     "ask_account_code": ("sent", "limited"),
+    "tell_holder": ("done", "limited"),
     "check_account": ("needed", "proven"),
     "open_case": ("done", "merged"),
     "close_case": ("done", "none"),
@@ -120,6 +125,14 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
 """Every effect there is, with the ways it can end. `services/respond.py` carries them out."""
 
 
+class Leaves(StrEnum):
+    """What a wish leaves of the open question that it did not answer."""
+
+    AGAIN = "again"  #: it is put again after the answer
+    STANDING = "standing"  #: it waits, and is not repeated
+    NOTHING = "nothing"  #: it is given up
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a topic decided: effects first, then texts, then at most one question; and what to remember."""
@@ -128,7 +141,7 @@ class Outcome:
     say: tuple[Say, ...] = ()
     ask: Asked | None = None
     memory: Mapping[str, Any] = field(default_factory=dict)
-    keeps_asked: bool = False  #: the open question stands and is put again
+    leaves: Leaves = Leaves.AGAIN
     is_understood: bool = True
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, bindparam, func, select, update
 
-from bot.domain.conversation import MEMORY_LASTS, Asked, Level, Option, Owner
+from bot.domain import questions
+from bot.domain.conversation import MEMORY_LASTS, Asked, Level, Owner
 from bot.domain.errors import NotKnown
 from bot.domain.messages import Address, Medium
 from bot.ledger.book import Book, Prepared, Row
@@ -145,7 +145,7 @@ def owners(book: Book, numbers: Sequence[int]) -> dict[int, Owner]:
 
 def ask(book: Book, conversation: int, asked: Asked | None) -> None:
     """Put the open question, or take it away."""
-    blob = None if asked is None else book.seal(_ASKED, _asked_text(asked))
+    blob = None if asked is None else book.seal(_ASKED, questions.to_text(asked))
     book.run(update(table).where(table.c.id == conversation).values(asked_enc=blob))
 
 
@@ -164,7 +164,7 @@ def settle(
     kept = {**memory, "_until": (now + MEMORY_LASTS).isoformat()} if memory else None
     values = {
         "conversation": conversation,
-        "question": None if asked is None else book.seal(_ASKED, _asked_text(asked)),
+        "question": None if asked is None else book.seal(_ASKED, questions.to_text(asked)),
         "kept": None if kept is None else book.keys.seal_json(_MEMORY, kept),
         "spoken": language,
         "noticed": noticed_at,
@@ -244,7 +244,9 @@ def _read(book: Book, row: Row) -> Conversation:
         language=row["language"],
         owner=Owner(row["owner"]),
         claimed_by=row["claimed_by"],
-        asked=None if row["asked_enc"] is None else _asked(book.unseal(_ASKED, row["asked_enc"])),
+        asked=None
+        if row["asked_enc"] is None
+        else questions.from_text(book.unseal(_ASKED, row["asked_enc"])),
         memory=book.keys.unseal_json(_MEMORY, row["memory_enc"]),
         stop_waiting=(
             {**book.keys.unseal_json(_STOP, row["stop_waiting_enc"]), "_until": row["stop_waiting_until"]}
@@ -278,13 +280,3 @@ def live_stop(conversation: Conversation, now: datetime) -> dict[str, Any] | Non
     stop = dict(conversation.stop_waiting)
     until = stop.pop("_until", None)
     return stop if until is not None and now < until else None
-
-
-def _asked_text(asked: Asked) -> str:
-    return json.dumps({**asdict(asked), "expires_at": asked.expires_at.isoformat()}, ensure_ascii=False)
-
-
-def _asked(text: str) -> Asked:
-    value = json.loads(text)
-    options = tuple(Option(**option) for option in value.pop("options"))
-    return Asked(**{**value, "options": options, "expires_at": datetime.fromisoformat(value["expires_at"])})

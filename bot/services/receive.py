@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from bot.domain import keywords, references, several
+from bot.domain import keywords, questions, references, several
 from bot.domain.automata import is_automatic
 from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.keywords import NOTHING, Act, Scope, Verdict
@@ -40,7 +40,9 @@ from bot.services.take_code import take_code
 log = structlog.get_logger()
 
 _CODE = re.compile(r"\s*(\d{2})\s*\.?\s*")
-_KEYWORD_WISHES = {"help", "who_sent", "human", "back_to_bot", "opt_in", "language"}
+_KEYWORD_WISHES = frozenset(
+    "help menu who_sent human back_to_bot opt_in back other_one give_up privacy my_data language".split()
+)
 
 
 class _FiledBefore(Exception):
@@ -192,7 +194,7 @@ def _text(
     cause: Cause,
     now: datetime,
 ) -> _Decision | None:
-    """Code, keyword, answer to the open question: in this order, and a STOP before all of them."""
+    """Code, answer to the open question, keyword: in this order, and a STOP before all of them."""
     if message.kind is Kind.PROVIDER_START:  # it has lifted its own block; ours still asks for its code
         conversations.mark(book, conversation.id, platform_blocked_at=None)
     if _is_stop(verdict):
@@ -203,12 +205,12 @@ def _text(
     if code is not None:
         proof = start_again.try_code(house, book, conversation, code, cause=_with(cause, verdict), now=now)
         return _Decision(wishes=(Wish("opt_in", "keyword"),), facts={"proof": proof})
-    case = look_up_case.named_in(book, conversation, message.text)
-    if case is not None and references.asks_nothing_else(message.text):
-        return _Decision(wishes=(look_up_case.wish_for(case),))
     taken = take_code(house, book, conversation, message.text, now=now)
     if taken is not None:
         return _Decision(wishes=taken.wishes, facts=taken.facts)
+    case = look_up_case.named_in(book, conversation, message.text)
+    if case is not None and references.asks_nothing_else(message.text):
+        return _Decision(wishes=(look_up_case.wish_for(case),))
     asked = conversations.live_asked(conversation, now)
     if asked is not None:
         answered = _answer(house, asked, message)
@@ -280,8 +282,9 @@ def _option(
     option = asked.options[answered - 1]
     conversations.ask(book, conversation.id, None)
     slots = {**asked.slots, **option.slots}
+    facts = {"answered": questions.to_text(asked), "place": str(answered)}
     if not option.is_opt_out:
-        return _Decision(wishes=(Wish(option.intent, "option", slots=slots),))
+        return _Decision(wishes=(Wish(option.intent, "option", slots=slots),), facts=facts)
     end = opt_out(
         house,
         book,
@@ -296,8 +299,8 @@ def _option(
         needs_number(house, book, conversation, cause=cause, now=now)
     if end == "again":
         # The person answered our question, so silence would read as a fault.
-        return _Decision(wishes=(Wish("opt_out_stands", "option"),))
-    return _SETTLED
+        return _Decision(wishes=(Wish("opt_out_stands", "option"),), facts=facts)
+    return _SETTLED if asked.then is None else _Decision(wishes=(Wish("go_on", "option"),), facts=facts)
 
 
 def _contact(

@@ -13,10 +13,11 @@ from typing import Any
 
 import structlog
 
-from bot.domain import follow_ups, several, standing
+from bot.domain import follow_ups, questions, several, standing
 from bot.domain import language as languages
-from bot.domain.conversation import Asked, Outcome, Owner, Turn, Wish
+from bot.domain.conversation import Asked, Leaves, Outcome, Owner, Turn, Wish
 from bot.domain.messages import Kind
+from bot.domain.questions import Open
 from bot.domain.readings import SURE, Reading, wish_of
 from bot.domain.several import Part
 from bot.ledger import conversations, queues
@@ -37,6 +38,7 @@ REREAD_WITHIN = timedelta(hours=24)
 WINS = ("opt_out", "human", "report_scam", "back_to_bot", "spoken_for")
 """Wishes that win over any open question; rights requests do too."""
 _STOPPED = "opt_out"  #: among the facts: how the STOP ended that receive carried out
+_ANSWERED = "answered"  #: among the facts: the question of which an option was taken; `place`: which
 
 
 def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limit: int = 1) -> int:
@@ -167,7 +169,7 @@ def _turn(
         escalate.add_to_case(book, conversation, message.text, at=message.received_at, inbox=message.id)
         queues.settle_inbox(book, message, now=now)
         return
-    wishes = _wishes(house, conversation, message, read, now)
+    wishes = tuple(_meant(w, conversation, now) for w in _wishes(house, conversation, message, read, now))
     is_unread = not message.wishes if read is None else not read.is_read
     if not wishes:
         queues.settle_inbox(book, message, now=now, needs_reading=is_unread)
@@ -219,6 +221,14 @@ def _for_a_human(wishes: Sequence[Wish], text: str) -> tuple[Wish, ...]:
     return (*(w for w in wishes if w not in taken), replace(right, intent="spoken_for", slots=slots))
 
 
+def _meant(wish: Wish, conversation: Conversation, now: datetime) -> Wish:
+    """ "The other one" is the option of the last question that was not taken."""
+    memory = conversations.live_memory(conversation, now)
+    if wish.intent != "other_one" or _ANSWERED not in memory:
+        return wish
+    return questions.other(questions.from_text(memory[_ANSWERED]), int(memory["place"])) or wish
+
+
 def _read_wishes(house: House, message: queues.Received, read: _Read) -> tuple[Wish, ...]:
     """What a text asks for that receive left open, in part or as a whole; several wishes in their order."""
     if _STOPPED in message.facts:
@@ -257,6 +267,7 @@ def _answer(
     facts: dict[str, Any] = dict(message.facts)
     is_understood = True
     ask: Asked | None = None
+    leaves: list[Leaves] = []
     for wish in wishes:
         escalate.not_meant(book, conversation, wish, asked, now=now)
         turn = Turn(
@@ -286,20 +297,26 @@ def _answer(
                 arguments=effect.arguments,
             )
             facts[effect.name] = end
-            ask = effect.asks.get(end, ask)
+            ask = _one_of(ask, effect.asks.get(end))
             key = effect.replies[end]
             if key:
                 arguments = {**effect.arguments, **filled}
                 said.append((key, wording.text(house, key, language, conversation, arguments)))
+            if (effect.name, end) == ("hand_back", "done"):
+                asked, memory, kept = None, {}, {}  # the fence after a human
             conversation = conversations.get(book, conversation.id)
         said += [
             (s.key, wording.text(house, s.key, language, conversation, s.arguments)) for s in outcome.say
         ]
-        ask = outcome.ask or (asked if outcome.keeps_asked else ask)
+        ask = _one_of(ask, outcome.ask)
+        leaves.append(outcome.leaves)
         kept |= outcome.memory
         is_understood = is_understood and outcome.is_understood
-    if conversation.owner is not Owner.BOT:
-        ask = None  # whoever has it now asks what there is to ask
+    opened = Open()  # whoever else has the conversation asks what there is to ask
+    if conversation.owner is Owner.BOT:
+        standing = _put_meanwhile(conversation, asked, now) or _unanswered(asked, message, wishes)
+        opened = questions.after(standing, ask, leaves)
+    ask = opened.asked if opened.is_put else None
     if ask is not None:
         said.append((ask.question, wording.question(house, ask, language, conversation)))
     kind = "notice" if conversation.owner is not Owner.BOT else "reply"
@@ -307,13 +324,34 @@ def _answer(
     conversations.settle(
         book,
         conversation.id,
-        asked=ask or _put_meanwhile(conversation, asked, now),
-        memory=kept,
+        asked=opened.asked,
+        memory=_with_answered(kept, message),
         language=language,
         noticed_at=now if is_noticed else conversation.noticed_at,
         waiting_since=None if conversation.owner is Owner.BOT else conversation.waiting_since,
         now=now,
     )
+
+
+def _one_of(ask: Asked | None, new: Asked | None) -> Asked | None:
+    """Of two questions of one turn one is put; the other may follow it."""
+    if ask is None or new is None:
+        return new or ask
+    return questions.over(new, ask)
+
+
+def _unanswered(asked: Asked | None, message: queues.Received, wishes: Sequence[Wish]) -> Asked | None:
+    """The question that still waits for its answer; of one that has it, the one that it had interrupted."""
+    if _ANSWERED in message.facts:
+        return questions.from_text(message.facts[_ANSWERED]).then
+    if asked is not None and any(w.by == "slot" or w.intent == asked.topic for w in wishes):
+        return asked.then
+    return asked
+
+
+def _with_answered(memory: Mapping[str, Any], message: queues.Received) -> dict[str, Any]:
+    """Keep what was answered for one turn, so that the person may go back to it or take the other one."""
+    return {**memory, **{name: message.facts[name] for name in (_ANSWERED, "place") if name in message.facts}}
 
 
 def _put_meanwhile(conversation: Conversation, before: Asked | None, now: datetime) -> Asked | None:
