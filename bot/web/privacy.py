@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from jinja2 import Environment, StrictUndefined, TemplateError
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
@@ -56,14 +58,41 @@ def _notice(texts: Texts, path: Path, language: str) -> Notice:
 
 
 def router(texts: Texts, folder: Path, *, first: str) -> APIRouter:
-    """The one page, made when the process starts: a broken notice stops the start. first: language on top."""
-    shown = sorted(notices(texts, folder), key=lambda notice: notice.language != first)
-    page = Pages().show("privacy.html", notices=shown, brand=texts.provider.brand)
-    body = bytes(page.body)
+    """The one page, made when the process starts: a broken notice stops the start.
+
+    On top stands the language that the browser asks for, else `first`.
+    """
+    every = notices(texts, folder)
+    pages = {
+        top.language: bytes(
+            Pages()
+            .show(
+                "privacy.html",
+                notices=sorted(every, key=lambda notice: notice is not top),
+                brand=texts.provider.brand,
+            )
+            .body
+        )
+        for top in every
+    }
+    default = pages.get(first, pages[every[0].language])
     routes = APIRouter()
 
     @routes.get("/privacy")
-    def show() -> HTMLResponse:
-        return HTMLResponse(body, headers={"Cache-Control": "max-age=300"})
+    def show(request: Request) -> HTMLResponse:
+        language = _wanted(request.headers.get("accept-language", ""), pages)
+        body = default if language is None else pages[language]
+        return HTMLResponse(body, headers={"Cache-Control": "max-age=300", "Vary": "Accept-Language"})
 
     return routes
+
+
+def _wanted(header: str, offered: Collection[str]) -> str | None:
+    """The language offered that an Accept-Language header weighs most (RFC 9110, 12.5.4)."""
+    wishes = []
+    for wish in header.split(","):
+        tag, _, weight = wish.strip().partition(";q=")
+        if re.fullmatch(r"(0(\.\d{0,3})?|1(\.0{0,3})?)?", weight):
+            wishes.append((float(weight or 1), tag.partition("-")[0].casefold()))
+    ranked = sorted(wishes, key=lambda wish: -wish[0])
+    return next((language for weight, language in ranked if weight and language in offered), None)
