@@ -66,7 +66,7 @@ def _await(turn: Turn, question: str, claim: str, **arguments: str) -> Asked:
     slots = {"account": claim}
     options = (
         Option("prove_account", "label.new_code", slots),
-        Option("prove_account", "label.other_account"),
+        Option("prove_account", "label.other_account", {"account": None}),
         _BY_HAND,
     )
     return asking.code(turn, question, *options, topic="account_proof", slots=slots, **arguments)

@@ -93,7 +93,7 @@ def _send(turn: Turn, to: str | None, then: Then | None) -> Outcome:
 def _await(turn: Turn, question: str, to: str | None, then: Then | None, **arguments: Any) -> Asked:
     """Ask for the digits, and offer what else one may want meanwhile."""
     slots = {"then": then} if to is None else {"number": to, "then": then}
-    other = Option("prove_number", "label.other_number", {"is_other": True, "then": then})
+    other = Option("prove_number", "label.other_number", {"is_other": True, "number": None, "then": then})
     options = (
         Option("prove_number", "label.new_code", slots),
         *(() if turn.medium in _HAS_NUMBER else (other,)),

@@ -33,6 +33,7 @@ WIDEST: Mapping[str, str] = {
     "due": "28.12.2026",
     "at": "28.12.2026 23:59",
     "sender": "W" * 11,
+    "when": "28.12.2026 17:00-24:00",
     "code": "47",
     "digits": "482913",
     "hours": "W" * 20,
@@ -152,7 +153,7 @@ def _flat(source: Mapping[str, Any], path: Path) -> list[tuple[str, _Text]]:
 
 
 def _shown(value: Any, *, is_sms: bool) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and "sms" in value:
         return str(value["sms" if is_sms else "chat"])
     if isinstance(value, datetime):
         return value.astimezone(ZONE).strftime("%d.%m.%Y %H:%M")

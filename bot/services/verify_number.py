@@ -20,6 +20,7 @@ from bot.ledger.book import Book
 from bot.ledger.codes import Code
 from bot.ledger.conversations import Conversation
 from bot.services.contracts import House
+from bot.services.escalate import now_proven
 from bot.services.opt_out import carry_out_waiting
 
 SLOT = "number"  #: of the question that asks for one
@@ -84,4 +85,5 @@ def prove(house: House, book: Book, conversation: Conversation, code: Code, *, n
     conversations.know(book, conversation.id, person=person, level=level, until=now + PROVEN_LASTS)
     audit.act(book, Deed.NUMBER_PROVEN, at=now, conversation=conversation.id, code=code.id)
     known = conversations.get(book, conversation.id)
+    now_proven(book, known, now=now)
     return carry_out_waiting(house, book, known, now=now)
