@@ -118,6 +118,10 @@ def _none(turn: Turn, reads: Reads, person: int, asked: Meant) -> Outcome:
     if last.kind == "one":
         told = told_of(turn, reads, last.found[0], sender=turn.ours)
         return replace(told, say=(none, *told.say))
+    if not asked.is_precise:
+        slots = {} if asked.name is None else {"name": asked.name}
+        day = asking.fill(turn, "who_sent.ask_day", slot=TYPED, topic="who_sent", slots=slots)
+        return Outcome(say=(none,), ask=day)
     return Outcome(say=(none,), ask=_ask_name(turn, reads, replace(asked, since=None, until=None)))
 
 
@@ -146,9 +150,7 @@ def _by_name(turn: Turn, reads: Reads, asked: Meant, name: str) -> Outcome:
             return Outcome(ask=_which(turn, finding.found))
         if finding.kind == "needs_proof":
             return _needs_proof(turn, reads, asked)
-        near = look_up_sender.near_names(
-            reads.book, name, person=turn.person, now=turn.now, level=turn.level
-        )
+        near = look_up_sender.near_names(reads.book, name, person=turn.person, now=turn.now, level=turn.level)
         if near and not look_up_sender.is_registered(reads.book, name, now=turn.now):
             return Outcome(ask=_which_name(turn, asked, near))
         if finding.kind == "none":
@@ -161,7 +163,7 @@ def _holder(turn: Turn, reads: Reads, asked: Meant, name: str, said: tuple[Say, 
     since, until = asked.within(turn.now)
     finding = look_up_sender.of_name(reads.book, name, since=since, until=until, now=turn.now)
     if finding.kind == "none":
-        return replace(_unknown(turn, asked, name), say=said)
+        return _unknown(turn, asked, name)
     if finding.kind == "several" and not asked.has_time:
         today = look_up_sender.of_name(reads.book, name, now=turn.now)
         if len(today.found) < len(finding.found):
@@ -236,11 +238,11 @@ def _next(turn: Turn, reads: Reads, client: int, name: str | None = None) -> Ask
         Option("human", "label.human"),
         *_others(turn, reads),
     )
-    return _open_for_a_time(ask, name)
+    return _open_for_a_time(turn, ask, name)
 
 
-def _open_for_a_time(ask: Asked, name: str | None) -> Asked:
-    slots = {} if name is None else {"name": name}
+def _open_for_a_time(turn: Turn, ask: Asked, name: str | None) -> Asked:
+    slots = {} if name in (None, turn.ours) else {"name": name}
     return replace(ask, slot=WHEN, topic="who_sent", slots=slots, takes_time=True)
 
 
@@ -260,7 +262,7 @@ def _next_sensitive(turn: Turn, reads: Reads, **asked: str) -> Asked:
         Option("human", "label.human"),
         *proof.offer(turn, reads, "who_sent", **asked),
     )
-    return _open_for_a_time(ask, asked.get("sender"))
+    return _open_for_a_time(turn, ask, asked.get("sender"))
 
 
 def _needs_proof(turn: Turn, reads: Reads, asked: Meant) -> Outcome:
@@ -296,14 +298,16 @@ def _slots(found: Found) -> dict[str, object]:
 
 def _which_name(turn: Turn, asked: Meant, near: tuple[str, ...]) -> Asked:
     """The name is nearly one of those that wrote to this number."""
-    kept = {**asked.kept(), "name": None}
+    kept = replace(asked, name=None).kept()
     options = tuple(Option("who_sent", n, {**kept, TYPED: n}, is_name=True) for n in near[:MOST_NAMES])
     return asking.fill(turn, "who_sent.near", *options, slot=TYPED, topic="who_sent")
 
 
 def _handed_on(turn: Turn, name: str) -> Outcome:
     """The name has had another holder lately: who it was depends on the day."""
-    return Outcome(ask=asking.fill(turn, "who_sent.handed_on", slot=TYPED, topic="who_sent", slots={"name": name}))
+    return Outcome(
+        ask=asking.fill(turn, "who_sent.handed_on", slot=TYPED, topic="who_sent", slots={"name": name})
+    )
 
 
 def when(found: Found) -> str:

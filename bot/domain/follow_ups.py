@@ -41,3 +41,8 @@ def is_one(text: str, *, now: datetime) -> bool:
         return False
     rest = fold(f"{text[: moment.start]} {text[moment.end :]}").split()
     return all(word in _WORDS for word in rest)
+
+
+def is_filler(word: str) -> bool:
+    """Is a word one of those that only point?"""
+    return fold(word) in _WORDS

@@ -109,7 +109,7 @@ def _ago(reader: _Reader, place: int) -> Said | None:
     is_just_now = token.text == "just" and reader.at(place + 1).text == "now"
     if is_just_now or token.has(Says.JUST_NOW):
         return _a_moment(reader, place, place + is_just_now)
-    is_before = token.text in ("przed", "vor")
+    is_before = token.text in ("przed", "sprzed", "vor")
     number, unit_place = _count(reader, place + is_before)
     unit = reader.at(unit_place)
     is_behind = reader.at(unit_place + 1).has(Says.AGO)

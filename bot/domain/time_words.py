@@ -146,7 +146,7 @@ _TABLE: Mapping[Says, Mapping[int | str, str]] = {
         "year": "rok roku rokiem lat lata latach year* jahr* рік року роки років году год лет",
     },
     Says.AGO: {0: "temu ago back earlier тому назад tomu"},
-    Says.BEFORE: {0: "przed vor before до перед"},
+    Says.BEFORE: {0: "przed sprzed vor before до перед"},
     Says.LAST: {
         0: "zeszł* ubiegł* poprzedni* minion* last previous letzt* vorig* минул* прошл* попередн*",
     },

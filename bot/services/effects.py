@@ -14,7 +14,7 @@ from bot.domain.keywords import Scope
 from bot.ledger import cases, clients, conversations
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import escalate, request_rights, start_again, verify_account, verify_number
+from bot.services import escalate, look_up_sender, request_rights, start_again, verify_account, verify_number
 from bot.services.contracts import House
 from bot.services.opt_out import SIGNATURES, Cause, needs_number, opt_out
 
@@ -183,9 +183,17 @@ def _hand_back(
     return "done", {}
 
 
+def _tell_holder(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    may = look_up_sender.may_name(book, conversation=conversation.id, level=turn.level, now=turn.now)
+    return ("done" if may else "limited"), {}
+
+
 _FUNCTIONS: Mapping[str, Callable[[House, Book, Conversation, Turn, int, dict[str, Any]], Ended]] = {
     "opt_out": _opt_out,
     "ask_start_code": _ask_start_code,
+    "tell_holder": _tell_holder,
     "ask_number_code": _ask_number_code,
     "ask_account_code": _ask_account_code,
     "check_account": _check_account,

@@ -170,9 +170,14 @@ def name_in(book: Book, text: str, *, now: datetime, since: datetime | None = No
     held = [
         (len(name), name)
         for name in registry.names_in(text)
-        if any(h.overlaps(since or now, now) for h in senders.holdings(book, name))
+        if is_registered(book, name, since=since, now=now)
     ]
     return max(held)[1] if held else None
+
+
+def is_registered(book: Book, sender: str, *, now: datetime, since: datetime | None = None) -> bool:
+    """Whether a sender name or number is registered now, or was at any time since a moment."""
+    return any(h.overlaps(since or now, now) for h in senders.holdings(book, sender))
 
 
 def near_names(
