@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bot.domain.messages import Medium
 from bot.domain.segments import count
-from tests.world import BOT_NUMBER, SHOP_NUMBER, World
+from bot.services.import_files import import_clients
+from bot.understanding import INTENTS
+from tests.world import BOT_NUMBER, CLINIC_NUMBER, SHOP_NUMBER, World
 
 TELEGRAM = {"as_": "5550001", "to": "42", "medium": Medium.TELEGRAM}
 
@@ -117,3 +121,49 @@ def test_the_answer_speaks_german_and_ukrainian_to_who_writes_them(
     world.model.known[text] = ("who_sent", 0.95)
     assert answer in said(world, text)
     assert answer in said(world, "KTO")
+
+
+SPOKEN = {  # what is wished for, and the alphabet of every SMS from then on
+    "uk": ("українською", "ucs2"),
+    "uk-Latn": ("ukrainskoiu", "gsm7"),
+    "de": ("auf Deutsch", "gsm7"),
+}
+TEXT = "xyzzy plugh"  # no words of any language, read by the model
+PLACES = {  # where it is written, and what was said before
+    "to a shop": (SHOP_NUMBER, ()),
+    "to a clinic": (CLINIC_NUMBER, ()),
+    "to the bot": (BOT_NUMBER, ()),
+    "after who": (SHOP_NUMBER, ("KTO",)),
+    "after a name that several hold": (BOT_NUMBER, ("KTO", "NOWOSCI")),
+    "after a right": (SHOP_NUMBER, ("xyzzy",)),
+    "after a stop": (SHOP_NUMBER, ("STOP",)),
+}
+WIDEST = f"""\
+client_id,legal_name,public_name,website,privacy_email,language,sensitive,contacts
+shop,Agrest sp. z o.o.,{"W" * 30},https://{"w" * 18}.example,rodo@agrest.example,pl,no,
+books,Stronica S.A.,{"M" * 30},https://{"m" * 18}.example,rodo@stronica.example,pl,no,
+"""
+
+
+@pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("language", SPOKEN)
+def test_every_answer_fits_two_segments_with_the_widest_names_in_every_language(
+    world: World, tmp_path: Path, language: str, place: str
+) -> None:
+    """The whole message: prefix, text, the question after it and its options, in the letters of the language."""
+    (tmp_path / "widest.csv").write_text(WIDEST)
+    assert not import_clients(world.house.ledger, tmp_path / "widest.csv", None, world.now).refused
+    wish, alphabet = SPOKEN[language]
+    to, before = PLACES[place]
+    world.model.known["xyzzy"] = ("rights_access", 0.99)
+    for number, intent in enumerate(sorted(i for i in INTENTS if not i.startswith("faq/"))):
+        person = f"+485001003{number:02}"
+        world.sent("shop", SHOP_NUMBER, to=person)
+        world.sent("clinic", CLINIC_NUMBER, to=person)
+        world.model.known[TEXT] = (intent, 0.99)
+        for text in (wish, *before, TEXT):
+            for answer in world.says(text, as_=person, to=to):
+                segments = count(answer)
+                assert segments.parts <= 2, (intent, answer)
+                assert segments.alphabet == alphabet, (intent, answer)
