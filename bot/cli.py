@@ -497,7 +497,8 @@ def client_show(client: ClientId) -> None:
             f"webhook gone (410) since {webhook.gone_at:%Y-%m-%d %H:%M} UTC; a new address or secret wakes it"
         )
     elif webhook.failures:
-        typer.echo(f"webhook failed {webhook.failures} times in a row")
+        since = f", since {webhook.failing_since:%Y-%m-%d %H:%M} UTC" if webhook.failing_since else ""
+        typer.echo(f"webhook failed {webhook.failures} times in a row{since}")
     for one in counts:
         typer.echo(
             f"{one.event_type} by {one.way}: {one.state} {one.count}, oldest {one.oldest:%Y-%m-%d %H:%M} UTC"

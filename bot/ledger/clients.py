@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, exists, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, literal, select, update
 
 from bot.domain.clients import Client, Contact, ContactKind, Entry, contact_value, domain_of
 from bot.domain.errors import NotKnown
 from bot.domain.imports import Change
 from bot.ledger.book import Book, Prepared, Row
-from bot.ledger.tables import client_accounts, client_contacts, clients
+from bot.ledger.tables import Moment, client_accounts, client_contacts, clients
 
 CARD = "clients.card"
 SIGNING = "clients.webhook_secret"
@@ -36,7 +36,8 @@ __all__ = [
 
 _OPEN = ("client_id", "legal_name", "public_name", "website", "privacy_url", "language", "is_sensitive")
 _SEALED = ("privacy_email", "phone", "address", "dpo", "webhook_url")
-_WELL = {"webhook_gone_at": None, "webhook_failures": 0, "webhook_rests_until": None}
+_TAKES = {"webhook_failures": 0, "webhook_failing_since": None, "webhook_rests_until": None}
+_WELL = {"webhook_gone_at": None, **_TAKES}
 
 RESTS = (5, 60, 300)
 """Seconds for which nothing is posted to a webhook after its first, second and every further failure in a
@@ -160,11 +161,12 @@ def webhook_secrets(book: Book, client: int, *, now: datetime) -> tuple[str, ...
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """How a client's webhook does. failures: attempts in a row that it did not take."""
+    """How a client's webhook does. failures: attempts in a row that it did not take, the first at `failing_since`."""
 
     has_secret: bool
     gone_at: datetime | None
     failures: int
+    failing_since: datetime | None
     rests_until: datetime | None
 
 
@@ -175,6 +177,7 @@ def webhook(book: Book, client: int) -> Webhook:
         has_secret=row["webhook_secret_enc"] is not None,
         gone_at=row["webhook_gone_at"],
         failures=row["webhook_failures"],
+        failing_since=row["webhook_failing_since"],
         rests_until=row["webhook_rests_until"],
     )
 
@@ -182,7 +185,7 @@ def webhook(book: Book, client: int) -> Webhook:
 def webhook_answered(book: Book, client: int) -> None:
     """It took one: whatever went wrong before is over."""
     failed_before = (clients.c.id == client) & (clients.c.webhook_failures > 0)
-    book.run(update(clients).where(failed_before).values(webhook_failures=0, webhook_rests_until=None))
+    book.run(update(clients).where(failed_before).values(_TAKES))
 
 
 def webhook_failed(book: Book, client: int, *, now: datetime, pause: float | None) -> None:
@@ -193,7 +196,8 @@ def webhook_failed(book: Book, client: int, *, now: datetime, pause: float | Non
         .values(
             webhook_failures=case(
                 (clients.c.webhook_failures < 1_000, clients.c.webhook_failures + 1), else_=1_000
-            )
+            ),
+            webhook_failing_since=func.coalesce(clients.c.webhook_failing_since, literal(now, Moment)),
         )
         .returning(clients.c.webhook_failures)
     )

@@ -110,6 +110,7 @@ clients = Table(
     Column("webhook_failures", SmallInteger, nullable=False, server_default="0", comment="in a row"),
     _at("webhook_rests_until", nullable=True),
     _at("digested_at", nullable=True, comment="when it last got its daily mail"),
+    _at("webhook_failing_since", nullable=True, comment="the first of the failures in a row"),
 )
 
 client_contacts = Table(

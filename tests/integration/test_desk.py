@@ -14,10 +14,11 @@ from httpx2 import Response
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from bot.domain.clients import Entry
 from bot.domain.conversation import Owner
 from bot.domain.errors import BadInput
 from bot.domain.messages import Address, Delivery, Inbound, Kind, Medium, Received
-from bot.ledger import conversations, queues, staff, transcripts
+from bot.ledger import clients, conversations, queues, staff, transcripts
 from bot.ledger.book import Book, Ledger
 from bot.ledger.tables import counts
 from bot.services import escalate, sign_in
@@ -129,6 +130,38 @@ def test_the_list_tells_what_an_agent_needs_and_no_number(
     assert NUMBER not in page
     for told in ("+48 *** *** 200", "SMS", "access request", "20.11.2026 13:00", "21.12.2026", "unverified"):
         assert told in page
+
+
+def test_a_client_whose_webhook_is_gone_or_fails_for_long_is_seen_until_it_is_set_anew(
+    enter: Callable[[str], TestClient], house: House, clock: Clock
+) -> None:
+    with house.ledger.write() as book:
+        for name in ("gone", "slow", "well"):
+            clients.save(book, Entry(name, name, f"Sklep {name}"), now=clock())
+        ids = clients.ids(book, ["gone", "slow", "well"])
+        clients.webhook_is_gone(book, ids["gone"], now=clock())
+        for client in ("slow", "well"):
+            clients.webhook_failed(book, ids[client], now=clock(), pause=None)
+        clients.webhook_answered(book, ids["well"])
+    seen = enter("Anna").get("/desk").text
+    assert "Sklep gone" in seen
+    assert "Sklep slow" not in seen  # it may be back any minute
+    clock.move(timedelta(hours=1, minutes=1))
+    with house.ledger.write() as book:
+        for client in ("slow", "well"):
+            clients.webhook_failed(book, ids[client], now=clock(), pause=None)
+    seen = enter("Anna").get("/desk").text
+    told = [row for row in re.findall(r"<tr>.*?</tr>", seen, re.DOTALL) if "Sklep" in row]
+    assert [re.search(r"Sklep (\w+)", row)[1] for row in told] == ["gone", "slow"]  # type: ignore[index]
+    assert all("20.11.2026 13:00" in row for row in told)  # of one that fails, the first time
+    assert "410" in told[0]
+    assert "2 times in a row" in told[1]
+    assert "whosent client secret gone" in told[0]
+    assert "whosent client replay slow --since 2026-11-20" in told[1]
+    with house.ledger.write() as book:
+        clients.set_webhook_secret(book, ids["gone"], "whsec_" + "A" * 32, now=clock())
+        clients.webhook_answered(book, ids["slow"])
+    assert "Sklep" not in enter("Anna").get("/desk").text
 
 
 def test_a_case_is_seen_although_the_bot_still_has_the_conversation(

@@ -6,7 +6,7 @@ Has no rules of its own: what an agent may do is `services.escalate`'s. Works wi
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from bot.domain.numbers import masked
 from bot.ledger import staff, transcripts
 from bot.ledger.conversations import Conversation
 from bot.ledger.staff import Member
+from bot.ledger.unheard import unheard
 from bot.services import escalate, sign_in
 from bot.services.contracts import House
 from bot.settings import WebSettings
@@ -31,6 +32,7 @@ REFUSED = "That name and password do not fit. After several tries, wait a few mi
 OF_ANOTHER_PAGE = "This form was not from this desk, or your session has changed. Please try again."
 MAY_ONLY_READ = "Your account may read, but not act."
 GONE = "There is no such conversation."
+FAILING_LONG = timedelta(hours=1)  #: a client's webhook; shorter outages mend themselves
 
 REFRESH = "x-refresh"
 """Header of the script's own reloads: they do not keep a session alive."""
@@ -239,9 +241,12 @@ def _reading(desk: Desk, routes: APIRouter) -> None:
         with desk.house.ledger.read() as book:
             cards = [_listed(c, desk.clock()) for c in escalate.waiting(book, staff=visit.member.id)]
             with_case = [_listed(c, desk.clock()) for c in escalate.with_open_cases(book)]
+            not_told = unheard(book, failing_before=desk.clock() - FAILING_LONG)
         mine = [c for c in cards if c.owner == Owner.HUMAN]
         open_to_all = [c for c in cards if c.owner == Owner.WAITING]
-        return desk.page("list.html", visit=visit, mine=mine, waiting=open_to_all, with_case=with_case)
+        return desk.page(
+            "list.html", visit=visit, mine=mine, waiting=open_to_all, with_case=with_case, not_told=not_told
+        )
 
     @routes.get("/conversations/{number:int}")
     def one(number: int, visit: Annotated[Visit, Depends(desk.visit)]) -> Response:
