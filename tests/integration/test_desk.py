@@ -157,7 +157,7 @@ def test_a_client_whose_webhook_is_gone_or_fails_for_long_is_seen_until_it_is_se
     assert "410" in told[0]
     assert "2 times in a row" in told[1]
     assert "whosent client secret gone" in told[0]
-    assert "whosent client replay slow --since 2026-11-20" in told[1]
+    assert "whosent import clients" in seen
     with house.ledger.write() as book:
         clients.set_webhook_secret(book, ids["gone"], "whsec_" + "A" * 32, now=clock())
         clients.webhook_answered(book, ids["slow"])
