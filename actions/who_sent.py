@@ -183,11 +183,10 @@ def _holder(turn: Turn, reads: Reads, asked: Meant, name: str, said: tuple[Say, 
     card = clients.card(reads.book, found.client)
     key = "who_sent.registered_then" if asked.has_time else "who_sent.registered"
     told = {"client": card.public_name, "domain": card.domain, "when": asked.when(turn.now)}
-    may_remember = look_up_sender.learns_of_messages(turn.level)
     return Outcome(
         do=(_tell(key, _next(turn, reads, found.client, name), **told),),
         say=said,
-        memory={"client": found.client} if may_remember else {},
+        memory={} if turn.person is None else {"client": found.client},
     )
 
 
