@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actions import asking
-from bot.domain.conversation import Asked, Do, Option, Outcome, Say, Turn
+from bot.domain.conversation import Asked, Do, Leaves, Option, Outcome, Say, Turn
 from bot.services import look_up_sender
 from bot.services.contracts import Reads
 
@@ -16,7 +16,10 @@ def opt_out(turn: Turn, reads: Reads) -> Outcome:
         if name is not None:
             arguments |= {"scope": "named", "sender": name}
     replies = {"done": "", "again": "opt_out.stands", "late": "", "no_number": ""}
-    return Outcome(do=(Do("opt_out", arguments, replies),))
+    # One receipt, then silence: what else was open waits for the person, and whether to stop is answered.
+    is_answered = turn.asked is not None and turn.asked.question.startswith("opt_out.")
+    leaves = Leaves.NOTHING if is_answered else Leaves.STANDING
+    return Outcome(do=(Do("opt_out", arguments, replies),), leaves=leaves)
 
 
 def unsure(turn: Turn, reads: Reads) -> Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actions import asking
+from actions import account, asking
 from bot.domain import standing
 from bot.domain.clients import Client
 from bot.domain.conversation import Asked, Do, Option, Outcome, Say, Turn
@@ -49,7 +49,7 @@ def request(turn: Turn, reads: Reads) -> Outcome:
         return _ours(turn, topic, stop, audience=audience)
     stop = _stop(turn, topic, client)
     if audience is Audience.DIRECT_CLIENT:
-        return _direct_client(turn, topic, stop)
+        return _direct_client(turn, reads, topic, stop)
     if audience is Audience.RECIPIENT and client is not None:
         return _end_user(turn, reads, topic, client, stop)
     if audience is Audience.RECIPIENT:
@@ -68,7 +68,7 @@ def menu(turn: Turn, reads: Reads) -> Outcome:
     slots = {} if client is None else {"client": client}
     names = ("rights_access", "rights_erasure", "rights_rectification", "rights_objection")
     options = (Option(name, f"label.{name}", slots) for name in names)
-    return Outcome(ask=asking.choose(turn, "rights.which", *options))
+    return Outcome(ask=replace(asking.choose(turn, "rights.which", *options), topic="rights_"))
 
 
 def forward(turn: Turn, reads: Reads) -> Outcome:
@@ -111,7 +111,7 @@ def ours(turn: Turn, reads: Reads) -> Outcome:
 
 
 def direct_client(turn: Turn, reads: Reads) -> Outcome:
-    return _direct_client(turn, turn.wish.slots.get("topic", "rights_access"))
+    return _direct_client(turn, reads, turn.wish.slots.get("topic", "rights_access"))
 
 
 def spoken_for(turn: Turn, reads: Reads) -> Outcome:
@@ -269,7 +269,7 @@ def _contract(turn: Turn, reads: Reads, audience: Audience | None, client: int |
             return _unknown_sender(turn, topic, ())
         return Outcome(say=(_where(clients.card(reads.book, client)),))
     if client is None or audience is Audience.DIRECT_CLIENT:
-        return _direct_client(turn, topic)
+        return _direct_client(turn, reads, topic)
     slots = {"topic": topic, "text": _text(turn)}
     return Outcome(
         ask=asking.choose(
@@ -281,18 +281,27 @@ def _contract(turn: Turn, reads: Reads, audience: Audience | None, client: int |
     )
 
 
-def _direct_client(turn: Turn, topic: str, stop: tuple[Do, ...] = ()) -> Outcome:
-    """Support has it, with a due date; the account is checked by a human or a code to its contact."""
+def _direct_client(turn: Turn, reads: Reads, topic: str, stop: tuple[Do, ...] = ()) -> Outcome:
+    """Support has it, with a due date; the account is checked by a code to its contact, or by a human."""
     case = {
         "topic": topic,
         "audience": Audience.DIRECT_CLIENT.value,
         "is_ours": True,
         "text": _text(turn),
     }
-    replies = {"done": "rights.client", "merged": "rights.merged"}
-    filed = Do("open_case", case, replies)
+    own = _own_contact(turn, reads)
+    if account.can_check(turn, reads, own):
+        filed = Do("open_case", case, {"done": "rights.filed", "merged": "rights.merged"})
+        return Outcome(do=(*stop, filed, *account.check(turn, own)), say=_kept(turn, topic, stop))
+    filed = Do("open_case", case, {"done": "rights.client", "merged": "rights.merged"})
     handed = Do("hand_over", {}, {"done": "", "already": ""})
     return Outcome(do=(*stop, filed, handed), say=_kept(turn, topic, stop))
+
+
+def _own_contact(turn: Turn, reads: Reads) -> str | None:
+    """The number the person is known by, if it is a contact of an account."""
+    is_contact = turn.person is not None and _account(turn, reads) is not None
+    return people.number_of(reads.book, turn.person) if is_contact and turn.person is not None else None
 
 
 def _ours(

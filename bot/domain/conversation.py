@@ -55,7 +55,8 @@ class Asked:
     question: the reply key that put it, said again after an interruption.
     options: in the order of their digits; the first of two is the yes of a yes/no question (`is_yes_no`).
     slot: the slot that free text fills, None when only an option answers.
-    topic: the intent that takes the free text. takes_time: only such as asks the same of another time.
+    topic: the intent that takes the free text, or how the intents begin that answer it in words. takes_time: only
+    such as asks the same of another time.
     is_offer: ways to go on, put once; all else a person has begun and is asked again after an interruption.
     then: the question that this one interrupted, put again once this one is settled.
     """

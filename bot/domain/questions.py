@@ -43,6 +43,21 @@ def after(standing: Asked | None, new: Asked | None, leaves: Sequence[Leaves]) -
     return Open(standing, is_put=True)
 
 
+def is_answer(wish: Wish, asked: Asked) -> bool:
+    """Does a wish said in free words answer the question: of its topic, or what one of its options stands for?"""
+    is_of_topic = bool(asked.topic) and wish.intent.startswith(asked.topic)
+    return is_of_topic or wish.intent in {option.intent for option in asked.options}
+
+
+def beside(opened: Open, meanwhile: Asked) -> Open:
+    """The same where an effect has put a question of its own into words: what the turn puts comes first."""
+    if opened.asked is None:
+        return Open(meanwhile)
+    if opened.is_put:
+        return Open(over(opened.asked, meanwhile), is_put=True)
+    return Open(over(meanwhile, opened.asked))
+
+
 def over(new: Asked, standing: Asked) -> Asked:
     """Which of two questions is put; an intake that has to wait for another comes after it."""
     if standing.is_offer or new.question == standing.question:

@@ -314,8 +314,10 @@ def _answer(
         is_understood = is_understood and outcome.is_understood
     opened = Open()  # whoever else has the conversation asks what there is to ask
     if conversation.owner is Owner.BOT:
-        standing = _put_meanwhile(conversation, asked, now) or _unanswered(asked, message, wishes)
-        opened = questions.after(standing, ask, leaves)
+        opened = questions.after(_unanswered(asked, message, wishes), ask, leaves)
+        meanwhile = _put_meanwhile(conversation, asked, now)
+        if meanwhile is not None:
+            opened = questions.beside(opened, meanwhile)
     ask = opened.asked if opened.is_put else None
     if ask is not None:
         said.append((ask.question, wording.question(house, ask, language, conversation)))
@@ -344,7 +346,7 @@ def _unanswered(asked: Asked | None, message: queues.Received, wishes: Sequence[
     """The question that still waits for its answer; of one that has it, the one that it had interrupted."""
     if _ANSWERED in message.facts:
         return questions.from_text(message.facts[_ANSWERED]).then
-    if asked is not None and any(w.by == "slot" or w.intent == asked.topic for w in wishes):
+    if asked is not None and any(w.by == "slot" or questions.is_answer(w, asked) for w in wishes):
         return asked.then
     return asked
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.conversation import Asked, Leaves, Option
-from bot.domain.questions import Open, after, from_text, other, over, to_text
+from bot.domain.conversation import Asked, Leaves, Option, Wish
+from bot.domain.questions import Open, after, beside, from_text, is_answer, other, over, to_text
 
 UNTIL = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TWO = (Option("who_sent_client", "10:15", {"client": 1}), Option("who_sent_client", "11:20", {"client": 2}))
@@ -84,6 +84,22 @@ def test_the_other_one_is_the_only_other_of_its_kind() -> None:
 def test_the_other_one_never_stops_messages() -> None:
     stop = Option("opt_out", "STOP", is_opt_out=True)
     assert other(replace(INTAKE, options=(replace(stop, label="A"), stop)), 1) is None
+
+
+def test_the_wish_that_an_option_stands_for_answers_the_question_in_words() -> None:
+    which = replace(INTAKE, options=(Option("rights_access"), Option("rights_erasure")))
+    assert is_answer(Wish("rights_erasure", "model"), which)
+    assert is_answer(Wish("who_sent", "keyword"), NAME)
+    assert not is_answer(Wish("who_sent", "keyword"), which)
+
+
+def test_what_an_effect_asked_meanwhile_waits_for_the_question_of_the_turn() -> None:
+    assert beside(Open(), NAME) == Open(NAME)
+    opened = beside(Open(INTAKE, is_put=True), NAME)
+    assert opened.is_put
+    assert opened.asked is not None
+    assert opened.asked.question == INTAKE.question
+    assert opened.asked.then is not None
 
 
 @pytest.mark.parametrize("asked", [INTAKE, OFFER, YES_NO_OFFER, NAME, replace(NAME, then=INTAKE)])
