@@ -42,6 +42,10 @@ class Meant:
         """Whether a moment lies in the time named, if one was."""
         return self.since is None or self.until is None or self.since <= at < self.until
 
+    def is_until(self, now: datetime) -> bool:
+        """Whether the time named goes on: "since Friday", "for a week"."""
+        return self.until is not None and self.until >= now
+
     def within(self, now: datetime) -> tuple[datetime, datetime]:
         """The time to look at: the one named, else what a question without one reaches."""
         if self.since is None or self.until is None:
@@ -65,7 +69,8 @@ def meant(turn: Turn, reads: Reads) -> Meant:
     slots = turn.wish.slots
     typed = slots.get(TYPED)
     text = str(typed if typed is not None else slots.get(WHEN, said(turn)))
-    moment = moment_in(text, now=turn.received_at)
+    # « I have had this number for a week, where did you get it? » asks for no message of that time.
+    moment = None if turn.wish.intent == "number_source" else moment_in(text, now=turn.received_at)
     name = _named(turn, reads, text) if typed is None else _typed(turn, reads, text, moment)
     if name is None and "name" in slots:
         name = str(slots["name"])

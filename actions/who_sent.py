@@ -110,11 +110,15 @@ def _lately(turn: Turn, reads: Reads, person: int, asked: Meant) -> Outcome:
 
 
 def _none(turn: Turn, reads: Reads, person: int, asked: Meant) -> Outcome:
-    """Nothing of the time named: say so; whoever named it within a longer question meant perhaps the last one."""
+    """Nothing of the time named: say so; whoever named it within a longer question meant perhaps the last one.
+
+    Not where the time goes on until now: before it the number may have been somebody else's.
+    """
     if not asked.has_time:
         return Outcome(ask=_ask_name(turn, reads, asked))
     none = Say("who_sent.none", {"when": asked.when(turn.now)})
-    last = Finding("none") if turn.wish.by == "slot" else _from(turn, reads, person, turn.ours, Meant())
+    is_exact = turn.wish.by == "slot" or asked.is_until(turn.received_at)
+    last = look_up_sender.NONE if is_exact else _from(turn, reads, person, turn.ours, Meant())
     if last.kind == "one":
         told = told_of(turn, reads, last.found[0], sender=turn.ours)
         return replace(told, say=(none, *told.say))

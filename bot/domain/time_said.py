@@ -209,21 +209,37 @@ def _window(reader: _Reader, place: int) -> Said | None:
     name = str(unit.says[Says.UNIT])
     if unit_place == place + 1 and not token.has(Says.ROLLING) and name not in _MINUTES:
         return None  # « last week » is one of the calendar
-    how_many = 5 if number is None else number
-    if not 0 < how_many <= _MOST[name]:
+    if number is not None and not 0 < number <= _MOST[name]:
         return None
-    if name in _MINUTES:
-        return Said(
-            place,
-            unit_place,
-            span=(reader.now - timedelta(minutes=how_many * _MINUTES[name]), reader.now),
-            is_precise=False,
-        )
-    if name in ("day", "week"):
-        begin = reader.today - timedelta(days=round(how_many * (7 if name == "week" else 1)))
+    return _until_now(reader, place, unit_place, name, number)
+
+
+def _until_now(reader: _Reader, first: int, last: int, unit: str, number: float | None) -> Said:
+    """So many units until now; "a few" are five."""
+    how_many = 5 if number is None else number
+    if unit in _MINUTES:
+        begin_at = reader.now - timedelta(minutes=how_many * _MINUTES[unit])
+        return Said(first, last, span=(begin_at, reader.now), is_precise=False)
+    if unit in ("day", "week"):
+        begin = reader.today - timedelta(days=round(how_many * (7 if unit == "week" else 1)))
     else:
-        begin = months_before(reader.today, round(how_many * (12 if name == "year" else 1)))
-    return Said(place, unit_place, days=(begin, reader.today + timedelta(days=1)), rank=1)
+        begin = months_before(reader.today, round(how_many * (12 if unit == "year" else 1)))
+    return Said(first, last, days=(begin, reader.today + timedelta(days=1)), rank=1)
+
+
+def _for_so_long(reader: _Reader, place: int) -> Said | None:
+    """« od tygodnia », « for three days », « seit einem Monat »: since then."""
+    token = reader.at(place)
+    number, unit_place = (
+        _count(reader, place + 1) if token.has(Says.SINCE) or token.text == "for" else (None, -1)
+    )
+    unit, after = reader.at(unit_place), reader.at(unit_place + 1)
+    if unit_place < 0 or not unit.has(Says.UNIT) or after.form == "number" or after.has(Says.AGO):
+        return None
+    name = str(unit.says[Says.UNIT])
+    if number is not None and not 0 < number <= _MOST[name]:
+        return None
+    return replace(_until_now(reader, place, unit_place, name, number), is_since=True)
 
 
 # --- days, weeks, months ---
@@ -520,7 +536,18 @@ def _part(reader: _Reader, place: int) -> Said | None:
 
 
 _Rule = Callable[[_Reader, int], Said | None]
-_RULES: tuple[_Rule, ...] = (_ago, _window, _relative, _date, _weekday, _named_day, _long_time, _clock, _part)
+_RULES: tuple[_Rule, ...] = (
+    _ago,
+    _window,
+    _for_so_long,
+    _relative,
+    _date,
+    _weekday,
+    _named_day,
+    _long_time,
+    _clock,
+    _part,
+)
 
 
 # --- the calendar ---

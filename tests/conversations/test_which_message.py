@@ -323,6 +323,27 @@ def test_a_new_holder_of_a_number_learns_nothing_of_the_day_before_it_was_theirs
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["mam ten numer od tygodnia, kto to do mnie pisał", "i have this number for a week, who is texting me"],
+)
+def test_whoever_says_since_when_a_number_is_theirs_is_told_of_nothing_before(
+    world: World, text: str
+) -> None:
+    world.sent("books", SHARED_NUMBER, ago=timedelta(days=9))
+    answered = asks(world, text, to=SHARED_NUMBER)
+    assert "Stronica" not in answered
+    assert "13.11-20.11.2026" in answered
+
+
+def test_where_a_number_is_from_is_asked_of_no_time(world: World) -> None:
+    world.sent("shop", SHOP_NUMBER)
+    world.model.known["numer kupiłem tydzień temu, skąd go macie"] = ("number_source", 0.9)
+    answered = said(world, "numer kupiłem tydzień temu, skąd go macie")
+    assert "nie widze" not in answered
+    assert "Agrest" in answered
+
+
+@pytest.mark.parametrize(
     "text", ["gdzie mam tego szukać na tym telefonie", "nie wiem jak to sprawdzić na tym telefonie"]
 )
 def test_an_answer_that_is_no_name_is_asked_again(world: World, text: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.moments import around, moment_in, shown
+from bot.texts import WIDEST
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 FRIDAY = datetime(2026, 11, 20, 13, 0, tzinfo=WARSAW)
@@ -73,6 +74,8 @@ UNDERSTOOD = {
     "w zeszłym tygodniu": "09.11-15.11.2026", "last week": "09.11-15.11.2026", "letzte Woche": "09.11-15.11.2026",
     "минулого тижня": "09.11-15.11.2026", "w październiku": "01.10-31.10.2026", "w weekend": "14.11-15.11.2026",
     "od wtorku": "17.11-20.11.2026", "since Tuesday": "17.11-20.11.2026", "in the last 3 days": "17.11-20.11.2026",
+    "mam ten numer od tygodnia": "13.11-20.11.2026", "I have had this number for a week": "13.11-20.11.2026",
+    "seit drei Tagen": "17.11-20.11.2026", "od 2 miesięcy": "20.09-20.11.2026",
     "od poniedziałku do środy": "16.11-18.11.2026", "w 2024 roku": "01.01-31.12.2024",
     # - with a slip
     "wcozraj wieczorem": EVENING, "yesturday": YESTERDAY, "wednsday": "18.11.2026", "w poniedzialek": "16.11.2026",
@@ -164,7 +167,7 @@ def test_a_moment_has_been_and_lasts_however_it_is_put(now: datetime, pieces: li
     assert 0 <= found.start < found.end <= len(text)
     since, until = around(found.since, found.until, now=now)
     assert since <= found.since < found.until <= until <= now
-    assert len(shown(found.since, found.until)) <= 22
+    assert len(shown(found.since, found.until)) <= len(WIDEST["when"])
 
 
 @given(st.text(), moments)
