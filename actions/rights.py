@@ -6,6 +6,7 @@ with a due date (policy, l. 268-274; GDPR 12(3), 28(3)(e)).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from actions import account, asking

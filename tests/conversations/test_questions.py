@@ -119,7 +119,9 @@ def test_an_end_users_request_is_filed_and_forwarded_on_yes(world: World) -> Non
 def test_a_direct_clients_request_is_a_case_with_a_due_date_and_a_human(world: World) -> None:
     world.model.known["chce dostac kopie swoich danych"] = ("rights_access", 0.9)
     receipt = said(world, "chce dostac kopie swoich danych", as_=DIRECT_CLIENT, to=BOT_NUMBER)
-    assert "odpowiedz do 21.12.2026" in receipt  # 20.12.2026 is a Sunday
+    assert "termin 21.12.2026" in receipt  # 20.12.2026 is a Sunday
+    assert "2=niech sprawdzi czlowiek" in receipt
+    assert "konto sprawdzi czlowiek" in said(world, "2", as_=DIRECT_CLIENT, to=BOT_NUMBER)
     with world.house.ledger.read() as book:
         [case] = cases.listed(book)
     assert (case.audience, case.is_verified) == ("direct_client", False)
