@@ -49,6 +49,14 @@ _IDS = Prepared(
         clients.c.client_id.in_(bindparam("names", expanding=True))
     )
 )
+_SPEAKS_FOR = Prepared(
+    lambda _: (
+        select(client_contacts.c.client)
+        .where(client_contacts.c.value_key.in_(bindparam("keys", expanding=True)))
+        .distinct()
+        .limit(2)
+    )
+)
 _ROW = Prepared(
     lambda _: select(
         clients,
@@ -94,8 +102,7 @@ def of_contact(book: Book, kind: ContactKind, value: str) -> int | None:
     if written is None:
         return None
     keys = book.keys.find_any(_contact_text(kind, written))
-    query = select(client_contacts.c.client).where(client_contacts.c.value_key.in_(keys)).distinct().limit(2)
-    rows = book.rows(query)
+    rows = book.rows(_SPEAKS_FOR, keys=keys)
     return rows[0]["client"] if len(rows) == 1 else None
 
 

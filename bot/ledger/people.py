@@ -47,6 +47,7 @@ _LOCK = Prepared(
         select(table.c.holder_since).where(table.c.id == bindparam("person")).with_for_update(key_share=True)
     )
 )
+_NUMBER = Prepared(lambda _: select(table.c.number_enc).where(table.c.id == bindparam("person")))
 _SINCE = Prepared(lambda _: select(table.c.holder_since).where(table.c.id == bindparam("person")))
 
 
@@ -104,7 +105,7 @@ def find_many(book: Book, numbers: Iterable[str]) -> dict[str, int]:
 
 def number_of(book: Book, person: int) -> str:
     """The number in the clear, to write to it or to show it. Raises NotKnown."""
-    blob = book.scalar(select(table.c.number_enc).where(table.c.id == person))
+    blob = book.scalar(_NUMBER, person=person)
     if blob is None:
         raise NotKnown("person")
     return book.unseal(NUMBER, blob)

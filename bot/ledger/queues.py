@@ -122,6 +122,8 @@ _NOTE_WISH = Prepared(
         .values(wish_enc=bindparam("wish"), state=bindparam("becomes"), settled_at=bindparam("at"))
     )
 )
+# OFFSET 0 keeps PostgreSQL from making a join of it: a queue grows faster than its statistics, and by old ones each
+# row was held against every other: 98 ms for 480 rows, and 0.7 ms by the index, row by row.
 _OLDEST_IN = Prepared(
     lambda _: (
         select(inbox)
@@ -130,11 +132,13 @@ _OLDEST_IN = Prepared(
             inbox.c.ready_at <= bindparam("now"),
             or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < bindparam("now")),
             ~exists(
-                select(_EARLIER_IN.c.id).where(
+                select(_EARLIER_IN.c.id)
+                .where(
                     _EARLIER_IN.c.conversation == inbox.c.conversation,
                     _EARLIER_IN.c.state == "new",
                     _EARLIER_IN.c.id < inbox.c.id,
                 )
+                .offset(0)
             ),
         )
         .order_by(inbox.c.id)
@@ -196,11 +200,13 @@ _OLDEST_OUT = Prepared(
                 and_(outbox.c.state == "in_hand", outbox.c.lease_until < bindparam("now")),
             ),
             ~exists(
-                select(_EARLIER_OUT.c.id).where(
+                select(_EARLIER_OUT.c.id)
+                .where(
                     _EARLIER_OUT.c.conversation == outbox.c.conversation,
                     _EARLIER_OUT.c.state.in_(_OPEN),
                     _EARLIER_OUT.c.id < outbox.c.id,
                 )
+                .offset(0)  # see _OLDEST_IN
             ),
         )
         .order_by(outbox.c.id)

@@ -113,6 +113,20 @@ def _newest(by_sender: bool, by_template: bool) -> Prepared:
     return Prepared(lambda _: query)
 
 
+_TEMPLATES = Prepared(
+    lambda _: (
+        select(sent.c.template)
+        .where(
+            sent.c.person == bindparam("whose"),
+            sent.c.sent_at >= bindparam("since"),
+            sent.c.template.is_not(None),
+        )
+        .distinct()
+    )
+)
+_FEED = Prepared(lambda _: select(feeds.c.heard_at, feeds.c.newest_sent_at).where(feeds.c.name == FEED))
+
+
 def senders_to(book: Book, person: int, *, since: datetime) -> tuple[str, ...]:
     """The senders, as last spelt, from which anything was sent to a person since a moment."""
     query = (
@@ -126,12 +140,7 @@ def senders_to(book: Book, person: int, *, since: datetime) -> tuple[str, ...]:
 
 def templates_to(book: Book, person: int, *, since: datetime) -> tuple[int, ...]:
     """The templates of what was sent to a person since a moment."""
-    query = (
-        select(sent.c.template)
-        .where(sent.c.person == person, sent.c.sent_at >= since, sent.c.template.is_not(None))
-        .distinct()
-    )
-    return tuple(row["template"] for row in book.rows(query))
+    return tuple(row["template"] for row in book.rows(_TEMPLATES, whose=person, since=since))
 
 
 def templates_like(
@@ -255,7 +264,7 @@ def hear(book: Book, *, now: datetime, newest_sent_at: datetime | None) -> None:
 
 def feed(book: Book) -> Feed | None:
     """How far the feed has told, None if it never said anything."""
-    row = book.row(select(feeds.c.heard_at, feeds.c.newest_sent_at).where(feeds.c.name == FEED))
+    row = book.row(_FEED)
     return None if row is None else Feed(**row)
 
 

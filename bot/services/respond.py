@@ -51,14 +51,33 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
         owners = conversations.owners(book, [m.conversation for m in claimed]) if claimed else {}
     claimed = _with_pasted(house, claimed, clock())
     readings = _read(house, [m for m in claimed if owners[m.conversation] is Owner.BOT])
-    for message in claimed:
-        try:
-            with house.ledger.write() as book:
-                _turn(house, topics, book, message, readings.get(message.id), clock())
-        except Exception as error:  # noqa: BLE001  # whatever broke, the message is tried again or becomes a case
-            log.error("turn broke", message=message.id, tries=message.tries, error=type(error).__name__)
-            _put_aside(house, message, clock())
+    if len(claimed) == 1 or not _are_answered(house, topics, claimed, readings, clock):
+        for message in claimed:
+            try:
+                with house.ledger.write() as book:
+                    _turn(house, topics, book, message, readings.get(message.id), clock())
+            except Exception as error:  # noqa: BLE001  # whatever broke, the message is tried again or becomes a case
+                log.error("turn broke", message=message.id, tries=message.tries, error=type(error).__name__)
+                _put_aside(house, message, clock())
     return len(claimed)
+
+
+def _are_answered(
+    house: House,
+    topics: Topics,
+    claimed: Sequence[queues.Received],
+    readings: Mapping[int, _Read],
+    clock: Callable[[], datetime],
+) -> bool:
+    """Hold the turns with one commit for all. False if any of them broke: then each is held by itself."""
+    try:
+        with house.ledger.write() as book:
+            for message in claimed:
+                _turn(house, topics, book, message, readings.get(message.id), clock())
+    except Exception as error:  # noqa: BLE001  (whose it is shows when each is alone)
+        log.info("not together", error=type(error).__name__)
+        return False
+    return True
 
 
 def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit: int = 50) -> int:

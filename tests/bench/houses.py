@@ -91,6 +91,7 @@ class BenchHouse:
             policy_file=None,
             stop_all_covers="all",
             egress_allow=(),
+            code_countries=frozenset({"PL"}),
             data_dir=DATA,
         )
         return bootstrap.build(settings, understanding=understanding)
