@@ -27,9 +27,10 @@ from bot.services.take_block import take_block
 
 log = structlog.get_logger()
 
-MAX_TRIES = 8
-BACK_OFF = (2, 5, 15, 60, 300, 900, 3600)  #: seconds before each further try
-LOOK_UP_AFTER = timedelta(seconds=20)  #: a provider lists a message a little after it took it
+TRIED_FOR = timedelta(hours=24)  #: a provider may be away that long, and every receipt is still given
+LEAST_TRIES = 8  #: also of what has waited longer than that for its first
+BACK_OFF = (2, 5, 15, 60, 300, 900)  #: seconds before each further try
+LOOK_UP_AFTER = 20.0  #: seconds; a provider lists a message a little after it took it
 HOLD = 20.0
 """Seconds after which no further message of a claim is begun: sending one must end before the lease does, or
 somebody else looks it up too early and sends it a second time."""
@@ -166,14 +167,15 @@ def _failed(
             )
             queues.settle_outbox(book, row, "failed", now=now, code=failure.code, delivery=Delivery.FAILED)
         return
-    if failure.ambiguous and row.tries < MAX_TRIES:
-        _settle(house, row, "unknown", now, code=failure.code, ready_at=now + LOOK_UP_AFTER)
+    is_over = row.tries >= LEAST_TRIES and now - row.created_at >= TRIED_FOR
+    pause = BACK_OFF[min(row.tries, len(BACK_OFF)) - 1] * random.uniform(0.8, 1.2)
+    if failure.ambiguous and not is_over:
+        ready_at = now + timedelta(seconds=max(LOOK_UP_AFTER, pause))
+        _settle(house, row, "unknown", now, code=failure.code, ready_at=ready_at)
         return
-    if failure.retryable and row.tries < MAX_TRIES:
-        wait = failure.retry_after or BACK_OFF[min(row.tries - 1, len(BACK_OFF) - 1)] * random.uniform(
-            0.8, 1.2
-        )
-        _settle(house, row, "ready", now, code=failure.code, ready_at=now + timedelta(seconds=wait))
+    if failure.retryable and not is_over:
+        ready_at = now + timedelta(seconds=failure.retry_after or pause)
+        _settle(house, row, "ready", now, code=failure.code, ready_at=ready_at)
         return
     _settle(house, row, "failed", now, code=failure.code)
 

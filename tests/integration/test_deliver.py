@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +18,7 @@ from bot.ledger.book import Ledger
 from bot.ledger.tables import conversations as conversation_rows
 from bot.ledger.tables import outbox
 from bot.services import escalate
-from bot.services.deliver import LOOK_UP_AFTER, MAX_TRIES, deliver
+from bot.services.deliver import BACK_OFF, LEAST_TRIES, LOOK_UP_AFTER, TRIED_FOR, deliver
 from bot.settings import TwilioSettings
 from tests.conftest import START, Clock
 from tests.standins import Answer
@@ -101,31 +101,58 @@ def test_texts_of_a_conversation_leave_in_order_also_when_the_first_must_wait(po
     assert post.arrived() == ["pierwszy", "drugi"]
 
 
+def _waits(post: Post, number: int, until: datetime) -> list[timedelta]:
+    """Try whenever it is due until then; the pauses between."""
+    waits = []
+    while post.state(number)[0] in ("ready", "unknown") and (due := _due(post, number)) <= until:
+        post.clock.move(max(due - post.clock.now, timedelta()))
+        assert post.deliver() == 1
+        waits.append(_due(post, number) - post.clock.now)
+    return waits
+
+
+def _due(post: Post, number: int) -> datetime:
+    with post.world.house.ledger.read() as book:
+        ready_at: datetime = book.scalar(select(outbox.c.ready_at).where(outbox.c.id == number))
+    return ready_at
+
+
 def test_what_was_surely_not_taken_is_sent_again_later_and_later_and_then_fails(post: Post) -> None:
     number = post.put("Dzien dobry")
-    post.provider.fail_next(error(429, 20429, "Too Many Requests"), times=MAX_TRIES)
-    waits = []
-    for _ in range(MAX_TRIES - 1):
-        began = post.clock.now
-        assert post.deliver() == 1
-        while not _is_due(post, number):
-            post.clock.move(
-                timedelta(seconds=1)
-                if post.clock.now - began < timedelta(minutes=2)
-                else timedelta(minutes=1)
-            )
-        waits.append(post.clock.now - began)
-    assert waits == sorted(waits)
-    assert timedelta(hours=1) < sum(waits, timedelta()) < timedelta(hours=3)
-    assert post.deliver() == 1
+    post.provider.fail_next(error(429, 20429, "Too Many Requests"), times=200)
+    began = post.clock.now
+    waits = _waits(post, number, began + 2 * TRIED_FOR)
+    growing = waits[: len(BACK_OFF)]
+    assert growing == sorted(growing)
+    assert TRIED_FOR <= post.clock.now - began < TRIED_FOR + timedelta(minutes=20)
     assert post.state(number)[:2] == ("failed", "failed")
     assert post.arrived() == []
 
 
-def _is_due(post: Post, number: int) -> bool:
-    with post.world.house.ledger.read() as book:
-        ready_at = book.scalar(select(outbox.c.ready_at).where(outbox.c.id == number))
-    return bool(ready_at <= post.clock.now)
+@pytest.mark.parametrize("how", ["refuses", "hangs up", "answers 500"])
+def test_a_receipt_is_given_when_the_provider_is_back_after_most_of_a_day(how: str, post: Post) -> None:
+    number = post.put("Nie napiszemy", kind="receipt", lasts=timedelta(hours=24))
+    for _ in range(200):
+        if how == "hangs up":
+            post.provider.drop_next(taken=False)
+        else:
+            post.provider.fail_next(
+                Answer(500) if how == "answers 500" else error(429, 20429, "Too Many Requests")
+            )
+    _waits(post, number, post.clock.now + timedelta(hours=23))
+    assert post.state(number)[0] in ("ready", "unknown")
+    post.provider.recovers()
+    _waits(post, number, post.clock.now + timedelta(minutes=40))
+    assert post.state(number)[0] == "sent"
+    assert post.arrived() == ["Nie napiszemy"]
+
+
+def test_what_waited_for_more_than_a_day_for_its_first_try_has_some_more(post: Post) -> None:
+    number = post.put("Dzien dobry")
+    post.clock.move(2 * TRIED_FOR)
+    post.provider.fail_next(error(429, 20429, "Too Many Requests"), times=LEAST_TRIES - 1)
+    _waits(post, number, post.clock.now + timedelta(hours=3))
+    assert post.state(number)[0] == "sent"
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -136,7 +163,7 @@ def test_an_unclear_end_is_looked_up_before_anything_is_sent_again(taken: bool, 
     assert post.state(number)[0] == "unknown"
     assert post.deliver() == 0
     calls = len(post.provider.calls)
-    post.clock.move(LOOK_UP_AFTER)
+    post.clock.move(timedelta(seconds=LOOK_UP_AFTER))
     assert post.deliver() == 1
     assert [c.method for c in post.provider.calls[calls:]] == (["GET"] if taken else ["GET", "POST"])
     assert post.state(number)[0] == "sent"
@@ -149,7 +176,7 @@ def test_an_answer_of_500_is_unclear_as_well(taken: bool, post: Post) -> None:
     post.provider.fail_next(Answer(500), after_taking=taken)
     for _ in range(3):
         post.deliver()
-        post.clock.move(LOOK_UP_AFTER)
+        post.clock.move(timedelta(seconds=LOOK_UP_AFTER))
     assert post.arrived() == ["Dzien dobry"]
 
 

@@ -11,7 +11,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -101,6 +101,9 @@ class StandIn:
         for mishap in self._mishaps:
             if mishap.wait is not None:
                 mishap.wait.set()
+        self._shut()
+
+    def _shut(self) -> None:
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
@@ -129,6 +132,21 @@ class StandIn:
         gate = threading.Event()
         self._mishaps.append(_Mishap(takes=True, wait=gate))
         return gate
+
+    def recovers(self) -> None:
+        """From now on nothing goes wrong."""
+        self._mishaps.clear()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Not there for the length of a `with`: connections are refused, as by a process that ended."""
+        port = self._server.server_port
+        self._shut()
+        try:
+            yield
+        finally:
+            self._server = _Server(_handler_of(self), port)
+            self.start()
 
     def wait_for(self, is_there: Callable[[], bool], *, seconds: float = 10.0) -> bool:
         """Wait until the condition holds, which is looked at whenever a request was taken."""
@@ -162,8 +180,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  #: the default of 5 resets connections that come all at once
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), handler)
         self._open: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
