@@ -6,20 +6,22 @@ Beside the database's own commits on one connection, and beside the same server 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 from tests.bench.children import Child, free_port
 from tests.bench.commits import commits_per_second
 from tests.bench.figures import Aim, Figure, Measurement, median, percentile, ratio_of_pairs
 from tests.bench.houses import BenchHouse, house
-from tests.bench.load import Request, closed_load
+from tests.bench.load import Request, Result, closed_load
 from tests.bench.run import Run
-from tests.bench.stops import serving, stops
+from tests.bench.stops import Serving, serving, stops
 
-CONNECTIONS = (16, 32)
+LOADS = {"SQLite": ((1, 16), (1, 32)), "PostgreSQL": ((1, 16), (1, 32), (2, 32))}
+"""Web processes and connections to all of them; several processes are of use where several can write."""
 AIM = Aim(of="ratio", at_least=0.15, wished=0.5)
-STOPS_AT_MOST = 1000.0  #: a second; more are never prepared
+STOPS_AT_MOST = 1200.0  #: a second; more are never prepared
 CHECKS_AT_MOST = 6000.0
 
 
@@ -40,40 +42,54 @@ def measure(run: Run) -> Measurement:
 
 
 def _figures(made: BenchHouse, run: Run) -> list[Figure]:
-    taken: dict[int, list[float]] = {count: [] for count in CONNECTIONS}
-    slow: dict[int, list[float]] = {count: [] for count in CONNECTIONS}
-    commits: dict[int, list[float]] = {count: [] for count in CONNECTIONS}
+    loads = LOADS[made.database]
+    taken: dict[tuple[int, int], list[float]] = {load: [] for load in loads}
+    slow: dict[tuple[int, int], list[float]] = {load: [] for load in loads}
+    commits: dict[tuple[int, int], list[float]] = {load: [] for load in loads}
     checked: list[float] = []
     refused = 0
-    with serving(made) as server, _only_checking(made) as yardstick:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving(made)) for _ in range(max(count for count, _ in loads))]
+        yardstick = stack.enter_context(_only_checking(made))
         checks = _checks(made, yardstick, run.burst / 2)
         for number in range(run.rounds):
             run.say(f"saturation: {made.database}, round {number + 1} of {run.rounds}")
-            for count in CONNECTIONS:
-                commits[count].append(commits_per_second(made, run.burst / 2))
-                people = made.written_to(round(STOPS_AT_MOST * run.burst))
-                result = closed_load(
-                    server.port, stops(made, people, server.port), connections=count, seconds=run.burst
-                )
-                taken[count].append(result.rate)
-                slow[count].append(percentile(result.latencies, 0.99))
-                refused += result.refused
+            for load in loads:
+                commits[load].append(commits_per_second(made, run.burst / 2))
+                results = _at_once(made, servers[: load[0]], load[1], run)
+                taken[load].append(sum(result.rate for result in results))
+                slow[load].append(percentile([one for r in results for one in r.latencies], 0.99))
+                refused += sum(result.refused for result in results)
             checked.append(closed_load(yardstick, checks, connections=16, seconds=run.burst / 2).rate)
-    name = made.database
     figures = []
-    for count in CONNECTIONS:
-        ratio = ratio_of_pairs(taken[count], commits[count])
-        reference = median(commits[count])
+    for load in loads:
+        name = f"{made.database}: {f'{load[0]} web processes, ' if load[0] > 1 else ''}{load[1]} connections"
+        ratio = ratio_of_pairs(taken[load], commits[load])
         figures += [
-            Figure(f"{name}: {count} connections", median(taken[count]), "/s", reference, "commits", ratio, AIM),
-            Figure(f"{name}: {count} connections, p99", median(slow[count]), "ms"),
+            Figure(name, median(taken[load]), "/s", median(commits[load]), "commits", ratio, AIM),
+            Figure(f"{name}, p99", median(slow[load]), "ms"),
         ]
-    beside = ratio_of_pairs(taken[16], checked)
+    first = taken[loads[0]]
+    beside = ratio_of_pairs(first, checked)
+    name = f"{made.database}: {loads[0][1]} connections"
     return [
         *figures,
-        Figure(f"{name}: 16 connections", median(taken[16]), "/s", median(checked), "signatures only", beside),
-        Figure(f"{name}: refused", refused, aim=Aim(at_most=0)),
+        Figure(name, median(first), "/s", median(checked), "signatures only", beside),
+        Figure(f"{made.database}: refused", refused, aim=Aim(at_most=0)),
     ]
+
+
+def _at_once(made: BenchHouse, servers: Sequence[Serving], connections: int, run: Run) -> list[Result]:
+    """As many STOPs as are answered in a burst, the connections shared among the servers."""
+    share = len(servers)
+    people = made.written_to(round(STOPS_AT_MOST * run.burst))
+    lots = [stops(made, people[place::share], server.port) for place, server in enumerate(servers)]
+    with ThreadPoolExecutor(share) as pool:
+        under_way = [
+            pool.submit(closed_load, server.port, lot, connections=connections // share, seconds=run.burst)
+            for server, lot in zip(servers, lots, strict=True)
+        ]
+        return [result.result() for result in under_way]
 
 
 @contextmanager
