@@ -34,6 +34,11 @@ class Deed(StrEnum):
     CLAIMED = "claimed"
     HANDED_BACK = "handed_back"
     CLOSED = "closed"
+    EXTENDED = "extended"
+    REFUSED = "refused"
+    VERIFIED = "verified"
+    PASSED_ON = "passed_on"
+    ACKNOWLEDGED = "acknowledged"
     TOKEN_MADE = "token_made"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
     SECRET_MADE = "secret_made"  # noqa: S105

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
-from bot.domain.errors import NotKnown
-from bot.ledger import cases, clients
+from bot.domain.errors import AlreadySettled, NotKnown
+from bot.ledger import audit, cases, clients
+from bot.ledger.audit import Deed
 from bot.ledger.book import Book, Ledger
 from bot.ledger.keys import Keys
 
@@ -45,6 +46,16 @@ def acknowledge_by_link(ledger: Ledger, ref: str, signed: Signed, *, now: dateti
     """The same by the link of a mail. Raises NotKnown for one that is forged or over."""
     with ledger.write() as book:
         return _acknowledge(book, ref, _client_of(book, ref, signed, now), now)
+
+
+def acknowledge_by_staff(ledger: Ledger, case: int, *, staff: int, now: datetime) -> None:
+    """The client said so to support. Raises NotKnown, AlreadySettled if it did so before or was never told."""
+    with ledger.write() as book:
+        found = cases.get(book, case)
+        if found.forwarded_at is None or not cases.acknowledge(book, case, now=now):
+            raise AlreadySettled("the client has it already, or was never told")
+        cases.note(book, case, author="staff", staff=staff, body="the client has acknowledged it", at=now)
+        audit.act(book, Deed.ACKNOWLEDGED, at=now, staff=staff, conversation=found.conversation, case=case)
 
 
 def is_link_good(ledger: Ledger, ref: str, signed: Signed, *, now: datetime) -> bool:

@@ -6,13 +6,14 @@ bot, cannot both believe it is theirs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.deadlines import WORKING_DAYS, Step, due_on, next_working_day
 from bot.domain.errors import AlreadySettled, BadInput
-from bot.ledger import audit, cases, conversations, queues
+from bot.ledger import audit, cases, clients, conversations, queues
 from bot.ledger.audit import Deed
 from bot.ledger.book import Book
 from bot.ledger.cases import Case
@@ -183,7 +184,7 @@ def answer(house: House, conversation: int, text: str, *, staff: int, now: datet
     if len(text) > LONGEST_ANSWER:
         raise BadInput("text", f"at most {LONGEST_ANSWER} characters")
     with house.ledger.write() as book:
-        found = _mine(book, conversation, staff)
+        found = mine(book, conversation, staff)
         said = for_sms(text) if found.address.medium.value == "sms" else text
         queues.put(book, queues.Draft(conversation=conversation, kind="agent", text=said), now=now)
         conversations.mark(book, conversation, waiting_since=None)
@@ -195,7 +196,7 @@ def answer(house: House, conversation: int, text: str, *, staff: int, now: datet
 def hand_back(house: House, conversation: int, *, staff: int, now: datetime) -> None:
     """The bot answers again, with nothing remembered from before. Raises AlreadySettled."""
     with house.ledger.write() as book:
-        _mine(book, conversation, staff)
+        mine(book, conversation, staff)
         audit.act(book, Deed.HANDED_BACK, at=now, staff=staff, conversation=conversation)
         conversations.give_to(book, conversation, Owner.BOT)
         conversations.mark(book, conversation, waiting_since=None)
@@ -204,13 +205,23 @@ def hand_back(house: House, conversation: int, *, staff: int, now: datetime) -> 
 def close(house: House, conversation: int, *, staff: int, now: datetime) -> None:
     """Close the open cases of a conversation and hand it back. Raises AlreadySettled."""
     with house.ledger.write() as book:
-        _mine(book, conversation, staff)
+        mine(book, conversation, staff)
         audit.act(book, Deed.CLOSED, at=now, staff=staff, conversation=conversation)
         for case in cases.listed(book, conversation=conversation):
             if case.state != "forwarded":
                 cases.set_state(book, case.id, "closed", now=now)
         conversations.give_to(book, conversation, Owner.BOT)
         conversations.mark(book, conversation, waiting_since=None)
+
+
+def verify(house: House, case: int, *, staff: int, now: datetime) -> None:
+    """An agent has made sure who the person is. Raises NotKnown, AlreadySettled."""
+    with house.ledger.write() as book:
+        found = cases.get(book, case)
+        if not cases.verify(book, case):
+            raise AlreadySettled("this case is verified already")
+        cases.note(book, case, author="staff", staff=staff, body="verified", at=now)
+        audit.act(book, Deed.VERIFIED, at=now, staff=staff, conversation=found.conversation, case=case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +233,35 @@ class Card:
     earliest_due: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A case that is a person's to do by a date. client: for whom, by its public name; empty: for the provider."""
+
+    case: Case
+    conversation: Conversation | None
+    client: str
+
+
 def waiting(book: Book, *, staff: int) -> list[Card]:
     """The desk's list: what waits for anybody and what this agent has, longest waiting first."""
     return [_card(book, c) for c in conversations.waiting(book, staff=staff)]
 
 
+def due(book: Book) -> list[Due]:
+    """What is due, the most overdue first, whoever has the conversation: the list by which no date is missed."""
+    return _with_names(book, cases.due(book, states=("open", "forwarded")))
+
+
+def possible(book: Book) -> list[Due]:
+    """What may be a request about personal data, until the person says that it was none."""
+    return _with_names(book, cases.due(book, states=("possible",)))
+
+
 def with_open_cases(book: Book) -> list[Card]:
-    """Conversations that the bot still holds and that have a case for a person: the most pressing first."""
-    pressing = dict.fromkeys(c.conversation for c in cases.listed(book) if c.state in ("open", "possible"))
+    """Conversations that the bot still holds with a case for a person that has no date: the urgent ones first."""
+    pressing = dict.fromkeys(
+        c.conversation for c in cases.listed(book) if c.state == "open" and c.due_on is None
+    )
     held = [conversations.get(book, number) for number in pressing if number is not None]
     return [_card(book, c) for c in held if c.owner is Owner.BOT]
 
@@ -240,12 +272,27 @@ def card(book: Book, conversation: int) -> Card:
 
 
 def _card(book: Book, conversation: Conversation) -> Card:
+    """The earliest date is of what is ours to do: the client has what was passed on, unless it is silent."""
     open_cases = tuple(cases.listed(book, conversation=conversation.id))
-    due = [c.due_on for c in open_cases if c.due_on is not None]
-    return Card(conversation, open_cases, min(due) if due else None)
+    to_do = [c for c in open_cases if c.state != "forwarded" or (c.escalated_at and not c.acknowledged_at)]
+    dates = [c.due_on for c in to_do if c.due_on is not None]
+    return Card(conversation, open_cases, min(dates) if dates else None)
 
 
-def _mine(book: Book, conversation: int, staff: int) -> Conversation:
+def _with_names(book: Book, found: Sequence[Case]) -> list[Due]:
+    names = {c.client: clients.card(book, c.client).public_name for c in found if c.client is not None}
+    return [
+        Due(
+            case,
+            None if case.conversation is None else conversations.get(book, case.conversation),
+            "" if case.client is None else names[case.client],
+        )
+        for case in found
+    ]
+
+
+def mine(book: Book, conversation: int, staff: int) -> Conversation:
+    """The conversation, held until the transaction ends. Raises AlreadySettled if the agent does not have it."""
     found = conversations.get(book, conversation, lock=True)
     if found.owner is not Owner.HUMAN or found.claimed_by != staff:
         raise AlreadySettled("this conversation is not yours (any more)")

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.ledger import cases, clients, notices, people
-from bot.ledger.book import Book
+from bot.domain.errors import AlreadySettled
+from bot.ledger import audit, cases, clients, notices, people
+from bot.ledger.audit import Deed
+from bot.ledger.book import Book, Ledger
 from bot.ledger.cases import Case
 from bot.ledger.conversations import Conversation
 from bot.ledger.notices import Draft, EventType, Way
@@ -60,6 +62,17 @@ def forward(
     if way is not None:
         cases.forward(book, case.id, now=now)
     return Forwarded(case, way)
+
+
+def passed_on(ledger: Ledger, case: int, *, staff: int, now: datetime) -> None:
+    """Support has passed on by hand what no webhook and no mail could. Raises NotKnown, AlreadySettled."""
+    with ledger.write() as book:
+        found = cases.get(book, case)
+        if found.state != "open" or found.client is None or not found.is_right:
+            raise AlreadySettled("there is nothing to pass on: the client has it, or it is not the client's")
+        cases.forward(book, case, now=now)
+        cases.note(book, case, author="staff", staff=staff, body="passed on by hand", at=now)
+        audit.act(book, Deed.PASSED_ON, at=now, staff=staff, conversation=found.conversation, case=case)
 
 
 def tell_client(house: House, book: Book, case: Case, event_type: EventType, *, now: datetime) -> Way | None:

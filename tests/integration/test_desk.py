@@ -165,14 +165,19 @@ def test_a_client_whose_webhook_is_gone_or_fails_for_long_is_seen_until_it_is_se
 
 
 def test_a_case_is_seen_although_the_bot_still_has_the_conversation(
-    enter: Callable[[str], TestClient], house: House, waiting: int
+    enter: Callable[[str], TestClient], house: House, waiting: int, clock: Clock
 ) -> None:
     with house.ledger.write() as book:
         conversations.give_to(book, waiting, Owner.BOT)
+        escalate.open_case(
+            book, conversations.get(book, waiting), topic="report_scam", audience="recipient", text="a link",
+            language="pl", received_at=clock(),
+        )  # fmt: skip
     browser = enter("Anna")
-    section = browser.get("/desk").text.partition("With the bot, a case is open")[2]
-    assert f"/desk/conversations/{waiting}" in section
-    assert "21.12.2026" in section
+    due, _, others = browser.get("/desk").text.partition("With the bot, a case without a date is open")
+    assert f"/desk/conversations/{waiting}" in due
+    assert "21.12.2026" in due
+    assert f"/desk/conversations/{waiting}" in others
     _act(browser, waiting, "claim")
     assert f"/desk/conversations/{waiting}" not in browser.get("/desk").text.partition("With the bot")[2]
 

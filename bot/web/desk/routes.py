@@ -14,17 +14,15 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
-from bot.domain.conversation import Level, Owner
+from bot.domain.conversation import Owner
 from bot.domain.errors import AlreadySettled, BadInput, NotKnown
-from bot.domain.messages import Address
-from bot.domain.numbers import masked
-from bot.ledger import staff, transcripts
-from bot.ledger.conversations import Conversation
+from bot.ledger import cases, staff, transcripts
 from bot.ledger.staff import Member
 from bot.ledger.unheard import unheard
-from bot.services import escalate, sign_in
+from bot.services import acknowledge, decide_request, escalate, request_rights, sign_in
 from bot.services.contracts import House
 from bot.settings import WebSettings
+from bot.web.desk import words
 from bot.web.pages import Pages
 
 MAY_ACT = frozenset({"agent", "lead"})
@@ -32,46 +30,11 @@ REFUSED = "That name and password do not fit. After several tries, wait a few mi
 OF_ANOTHER_PAGE = "This form was not from this desk, or your session has changed. Please try again."
 MAY_ONLY_READ = "Your account may read, but not act."
 GONE = "There is no such conversation."
+NO_CASE = "There is no such case."
 FAILING_LONG = timedelta(hours=1)  #: a client's webhook; shorter outages mend themselves
 
 REFRESH = "x-refresh"
 """Header of the script's own reloads: they do not keep a session alive."""
-
-MEDIA = {"sms": "SMS", "whatsapp": "WhatsApp", "messenger": "Messenger", "telegram": "Telegram"}
-STATES = {
-    "ready": "about to leave",
-    "in_hand": "about to leave",
-    "unknown": "unclear, being looked up",
-    "sent": "sent",
-    "failed": "not sent",
-    "cancelled": "not said",
-    "expired": "too late, not sent",
-    "new": "received",
-    "settled": "received",
-    "recorded": "received",
-    "poisoned": "received, the bot could not answer it",
-    "delivered": "delivered",
-    "read": "read",
-}
-LEVELS = {
-    Level.ANONYMOUS: "unverified: a chat without a number",
-    Level.ASSERTED: "unverified: number as the network gave it",
-    Level.CONTACT: "verified: shared their own contact",
-    Level.PROVEN: "verified: by a code",
-    Level.ACCOUNT: "verified: by a code to the account",
-}
-TOPICS = {
-    "human": "wants a person",
-    "report_scam": "scam report",
-    "limited": "too many messages",
-    "poisoned": "the bot could not answer",
-}
-AUDIENCES = {
-    "recipient": "recipient",
-    "direct_client": "direct client",
-    "visitor": "website visitor",
-    "unknown": "not known who",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +151,7 @@ def router(house: House, web: WebSettings, clock: Callable[[], datetime]) -> API
     _door(desk, routes)
     _reading(desk, routes)
     _acting(desk, routes)
+    _deciding(desk, routes)
     return routes
 
 
@@ -238,14 +202,25 @@ def _door(desk: Desk, routes: APIRouter) -> None:
 def _reading(desk: Desk, routes: APIRouter) -> None:
     @routes.get("")
     def waiting(visit: Annotated[Visit, Depends(desk.visit)]) -> Response:
+        now = desk.clock()
         with desk.house.ledger.read() as book:
-            cards = [_listed(c, desk.clock()) for c in escalate.waiting(book, staff=visit.member.id)]
-            with_case = [_listed(c, desk.clock()) for c in escalate.with_open_cases(book)]
-            not_told = unheard(book, failing_before=desk.clock() - FAILING_LONG)
+            cards = [words.listed(c, now) for c in escalate.waiting(book, staff=visit.member.id)]
+            with_case = [words.listed(c, now) for c in escalate.with_open_cases(book)]
+            due = [words.to_do(d, now) for d in escalate.due(book)]
+            not_told = unheard(book, failing_before=now - FAILING_LONG)
+            possible = [words.to_do(d, now) for d in escalate.possible(book)]
         mine = [c for c in cards if c.owner == Owner.HUMAN]
         open_to_all = [c for c in cards if c.owner == Owner.WAITING]
         return desk.page(
-            "list.html", visit=visit, mine=mine, waiting=open_to_all, with_case=with_case, not_told=not_told
+            "list.html",
+            visit=visit,
+            due=due,
+            overdue=sum(case.is_overdue for case in due),
+            mine=mine,
+            waiting=open_to_all,
+            possible=possible,
+            with_case=with_case,
+            not_told=not_told,
         )
 
     @routes.get("/conversations/{number:int}")
@@ -266,8 +241,7 @@ def _acting(desk: Desk, routes: APIRouter) -> None:
     def answer(
         number: int, visit: Annotated[Visit, Depends(desk.actor)], text: Annotated[str, Form()] = ""
     ) -> Response:
-        # A browser sends line ends as CR LF; people wrote one character.
-        said = text.replace("\r\n", "\n")
+        said = _written(text)
         return _done(
             desk,
             visit,
@@ -297,6 +271,82 @@ def _acting(desk: Desk, routes: APIRouter) -> None:
         )
 
 
+def _deciding(desk: Desk, routes: APIRouter) -> None:
+    """What support decides about one case: more time, a refusal, and what a client said or got by other ways."""
+    Actor = Annotated[Visit, Depends(desk.actor)]
+
+    @routes.post("/cases/{case:int}/extend")
+    def extend(
+        case: int, visit: Actor, reason: Annotated[str, Form()] = "", months: Annotated[str, Form()] = ""
+    ) -> Response:
+        further = int(months) if months in ("1", "2") else 0
+        return _decided(
+            desk, visit, case,
+            lambda by, now: decide_request.extend(
+                desk.house, case, months=further, reason=_written(reason), staff=by, now=now
+            ),
+            reason=_written(reason),
+        )  # fmt: skip
+
+    @routes.post("/cases/{case:int}/refuse")
+    def refuse(case: int, visit: Actor, reason: Annotated[str, Form()] = "") -> Response:
+        return _decided(
+            desk, visit, case,
+            lambda by, now: decide_request.refuse(
+                desk.house, case, reason=_written(reason), staff=by, now=now
+            ),
+            reason=_written(reason),
+        )  # fmt: skip
+
+    @routes.post("/cases/{case:int}/passed-on")
+    def passed_on(case: int, visit: Actor) -> Response:
+        ledger = desk.house.ledger
+        return _decided(
+            desk, visit, case, lambda by, now: request_rights.passed_on(ledger, case, staff=by, now=now)
+        )
+
+    @routes.post("/cases/{case:int}/acknowledged")
+    def acknowledged(case: int, visit: Actor) -> Response:
+        ledger = desk.house.ledger
+        return _decided(
+            desk, visit, case,
+            lambda by, now: acknowledge.acknowledge_by_staff(ledger, case, staff=by, now=now),
+        )  # fmt: skip
+
+    @routes.post("/cases/{case:int}/verified")
+    def verified(case: int, visit: Actor) -> Response:
+        return _decided(
+            desk, visit, case, lambda by, now: escalate.verify(desk.house, case, staff=by, now=now)
+        )
+
+
+def _written(text: str) -> str:
+    # A browser sends line ends as CR LF; people wrote one character.
+    return text.replace("\r\n", "\n")
+
+
+def _decided(
+    desk: Desk, visit: Visit, case: int, act: Callable[[int, datetime], object], *, reason: str = ""
+) -> Response:
+    """Do it and show the case's conversation, or why it was refused, with what was written."""
+    try:
+        with desk.house.ledger.read() as book:
+            number = cases.get(book, case).conversation
+    except NotKnown:
+        raise HTTPException(404, NO_CASE) from None
+    if number is None:
+        raise HTTPException(409, GONE)
+    return _done(desk, visit, number, act, reason=Reason(case, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What an agent wrote about a case and could not send, to be mended."""
+
+    case: int = 0
+    text: str = field(default="", repr=False)
+
+
 def _done(
     desk: Desk,
     visit: Visit,
@@ -305,25 +355,36 @@ def _done(
     *,
     to: str = "",
     draft: str = "",
+    reason: Reason = Reason(),
 ) -> Response:
     try:
         act(visit.member.id, desk.clock())
     except AlreadySettled as settled:
-        return _conversation(desk, visit, number, alert=_sentence(str(settled)), status=409, draft=draft)
+        alert, status = _sentence(str(settled)), 409
+        return _conversation(desk, visit, number, alert=alert, status=status, draft=draft, reason=reason)
     except BadInput as bad:
-        return _conversation(desk, visit, number, alert=_sentence(bad.reason), status=400, draft=draft)
+        alert, status = _sentence(bad.reason), 400
+        return _conversation(desk, visit, number, alert=alert, status=status, draft=draft, reason=reason)
     except NotKnown:
         raise HTTPException(404, GONE) from None
     return RedirectResponse(to or f"/desk/conversations/{number}", 303)
 
 
 def _conversation(
-    desk: Desk, visit: Visit, number: int, *, alert: str = "", status: int = 200, draft: str = ""
+    desk: Desk,
+    visit: Visit,
+    number: int,
+    *,
+    alert: str = "",
+    status: int = 200,
+    draft: str = "",
+    reason: Reason = Reason(),
 ) -> Response:
     now = desk.clock()
     try:
         with desk.house.ledger.read() as book:
             card = escalate.card(book, number)
+            files = [words.file(book, case, now) for case in card.cases]
             lines = transcripts.of(book, number)
             claimed_by = card.conversation.claimed_by
             agent = staff.name_of(book, claimed_by) if claimed_by is not None else ""
@@ -333,71 +394,21 @@ def _conversation(
         "conversation.html",
         status=status,
         visit=visit,
-        card=_listed(card, now),
-        cases=card.cases,
+        card=words.listed(card, now),
+        files=files,
+        reason=reason,
+        longest_reason=decide_request.LONGEST_REASON,
         lines=lines,
         agent=agent,
         is_mine=claimed_by == visit.member.id,
         is_waiting=card.conversation.owner is Owner.WAITING,
         alert=alert,
         draft=draft,
-        states=STATES,
+        states=words.STATES,
         longest=escalate.LONGEST_ANSWER,
-        topic=topic,
-        audience=AUDIENCES,
+        topic=words.topic,
+        audience=words.AUDIENCES,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One conversation in the words of the desk."""
-
-    id: int
-    who: str
-    medium: str
-    language: str
-    owner: Owner
-    waiting_since: datetime | None
-    topic: str
-    due: object
-    is_overdue: bool
-    is_urgent: bool
-    is_verified: bool
-    level: str
-
-
-def _listed(card: escalate.Card, now: datetime) -> Listed:
-    conversation = card.conversation
-    level = conversation.level_at(now)
-    return Listed(
-        id=conversation.id,
-        who=who(conversation),
-        medium=MEDIA.get(conversation.address.medium, conversation.address.medium),
-        language=conversation.language or "",
-        owner=conversation.owner,
-        waiting_since=conversation.waiting_since,
-        topic=topic(card.cases[0].topic) if card.cases else "",
-        due=card.earliest_due,
-        is_overdue=card.earliest_due is not None and card.earliest_due < now.date(),
-        is_urgent=any(case.is_urgent for case in card.cases),
-        is_verified=level >= Level.CONTACT,
-        level=LEVELS[level],
-    )
-
-
-def who(conversation: Conversation) -> str:
-    """A person as staff sees them: enough to tell two apart, not enough to call."""
-    address: Address = conversation.address
-    if address.number is not None:
-        return masked(address.number)
-    return f"{MEDIA.get(address.medium, 'chat')} …{address.person[-3:]}"
-
-
-def topic(name: str) -> str:
-    """A case's topic in the words of the desk."""
-    if name in TOPICS:
-        return TOPICS[name]
-    return name.removeprefix("rights_").replace("_", " ") + (" request" if name.startswith("rights_") else "")
 
 
 def _sentence(reason: str) -> str:

@@ -13,6 +13,7 @@ async function refresh() {
   for (const part of parts) {
     const fresh = page.querySelector(`[data-live="${part.dataset.live}"]`);
     if (!fresh || fresh.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
+    if (part.querySelector("details[open]")) continue; // somebody writes in it
     part.replaceChildren(...fresh.childNodes);
   }
 }
@@ -21,9 +22,8 @@ if (location.pathname.startsWith("/desk") && document.querySelector("[data-live]
   setInterval(() => { refresh().catch(() => {}); }, EVERY);
 }
 
-for (const form of document.querySelectorAll("form")) {
-  form.addEventListener("submit", () => {
-    // After the browser has collected the fields.
-    setTimeout(() => { for (const button of form.querySelectorAll("button")) button.disabled = true; }, 0);
-  });
-}
+// Of the whole page: a refresh puts new forms in.
+document.addEventListener("submit", (event) => {
+  // After the browser has collected the fields.
+  setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; }, 0);
+});
