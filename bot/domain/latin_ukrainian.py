@@ -31,8 +31,8 @@ SPELLINGS = (
     (re.compile(r"(.)\1+"), r"\1"),
     (re.compile(r"[^a-z]"), ""),
 )
-# What people write to us about, and the little words between; "*" stands for any ending. No word of Polish, German or
-# English is spelled so, nor any that begins so but for a few.
+# What people write to us about, and the little words between; "*" stands for any ending. Hardly a word of Polish,
+# German or English is spelled so or begins so.
 TELLING = """
     хто шо що щоб щось щодо хтось ніхто нічого чому навіщо звідки скільки яку якого якої якому куди туди
     сюди цей цього цьому цю цих мене мені мою мого моєму моїх мною тебе тобі вашу вашого вашому вашій
@@ -92,7 +92,7 @@ def _skeleton(word: str) -> str:
 
 @cache
 def _known() -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
-    """Telling words, beginnings of others, vague words."""
+    """Telling words, beginnings of others, vague words. "Chto" is хто as Poles spell it, and not что."""
     telling = [_skeleton(romanized(word)) + "*" * word.endswith("*") for word in TELLING.split()]
     stems = tuple(word[:-1] for word in telling if word.endswith("*"))
     vague = frozenset(_skeleton(romanized(word)) for word in VAGUE.split())
