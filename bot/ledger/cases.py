@@ -202,6 +202,15 @@ def due(book: Book, *, states: Sequence[str]) -> list[Case]:
     return [_case(row) for row in book.rows(query.limit(MOST))]
 
 
+def is_to_do(book: Book, case: Case) -> bool:
+    """Is a case that is not closed a person's to do, as `due` has it?"""
+    if case.acknowledged_at is not None:
+        return False
+    if case.state != "forwarded" or case.escalated_at is not None:
+        return True
+    return bool(book.scalar(select(_is_on_its_way()).where(cases.c.id == case.id)))
+
+
 def set_state(book: Book, case: int, state: str, *, now: datetime) -> None:
     book.run(
         update(cases)

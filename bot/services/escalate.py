@@ -274,8 +274,7 @@ def card(book: Book, conversation: int) -> Card:
 def _card(book: Book, conversation: Conversation) -> Card:
     """The earliest date is of what is ours to do: the client has what was passed on, unless it is silent."""
     open_cases = tuple(cases.listed(book, conversation=conversation.id))
-    to_do = [c for c in open_cases if c.state != "forwarded" or (c.escalated_at and not c.acknowledged_at)]
-    dates = [c.due_on for c in to_do if c.due_on is not None]
+    dates = [c.due_on for c in open_cases if c.due_on is not None and cases.is_to_do(book, c)]
     return Card(conversation, open_cases, min(dates) if dates else None)
 
 

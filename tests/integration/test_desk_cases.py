@@ -311,6 +311,18 @@ def test_what_a_client_has_been_told_is_not_due_until_it_is_silent_too_long(
     assert deeds(world)[-1] == "acknowledged"
 
 
+def test_what_the_client_has_not_taken_by_its_date_is_overdue(
+    world: World, enter: Callable[[str], TestClient], clock: Clock
+) -> None:
+    case = passed_on(world)
+    with world.house.ledger.write() as book:
+        book.run(notices.update().values(state="ready", settled_at=None))
+    clock.now += timedelta(days=4)
+    anna = enter("Anna")
+    assert re.search(rf"{case.ref}.*?overdue.*?bring it to Agrest Moda", anna.get("/desk").text, re.S)
+    assert "overdue" in anna.get(f"/desk/conversations/{case.conversation}").text
+
+
 def test_what_has_no_way_to_its_client_is_passed_on_by_hand_and_then_followed_up(
     world: World, enter: Callable[[str], TestClient], clock: Clock
 ) -> None:

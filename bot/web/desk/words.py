@@ -84,7 +84,7 @@ def to_do(found: escalate.Due, now: datetime) -> ToDo:
         due=case.due_on,
         is_overdue=_is_overdue(case, now),
         is_urgent=case.is_urgent,
-        marks=_marks(case, now),
+        marks=_marks(case, now, is_to_do=True),
     )
 
 
@@ -99,11 +99,11 @@ def _task(case: Case, client: str) -> str:
     return f"pass it on to {client}" if client else "answer"
 
 
-def _marks(case: Case, now: datetime) -> tuple[tuple[str, str], ...]:
+def _marks(case: Case, now: datetime, *, is_to_do: bool) -> tuple[tuple[str, str], ...]:
     marks = []
-    if _is_overdue(case, now):
+    if is_to_do and _is_overdue(case, now):
         marks.append(("bad", "overdue"))
-    elif case.due_on is not None and case.due_on <= next_working_day(now, SOON):
+    elif is_to_do and case.due_on is not None and case.due_on <= next_working_day(now, SOON):
         marks.append(("warn", "soon"))
     if case.escalated_at is not None and case.acknowledged_at is None:
         marks.append(("bad", "client silent"))
@@ -116,8 +116,7 @@ def _marks(case: Case, now: datetime) -> tuple[tuple[str, str], ...]:
 
 
 def _is_overdue(case: Case, now: datetime) -> bool:
-    is_to_do = case.state != "forwarded" or case.escalated_at is not None
-    return is_to_do and case.due_on is not None and case.due_on < day_in_warsaw(now)
+    return case.due_on is not None and case.due_on < day_in_warsaw(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def file(book: Book, case: Case, now: datetime) -> File:
     in_time = day_in_warsaw(now) <= due_on(case.received_at)
     return File(
         case=case,
-        marks=_marks(case, now),
+        marks=_marks(case, now, is_to_do=cases.is_to_do(book, case)),
         notes=tuple(n for n in cases.notes_of(book, case.id) if n.author != "person"),
         may_decide=is_open and case.is_ours,
         may_extend=is_open and case.is_ours and in_time and case.extended_at is None,
