@@ -74,6 +74,29 @@ class System:
             process.wait()
             raise
 
+    @contextlib.contextmanager
+    def set_up(self, **settings: str) -> Iterator[None]:
+        """Web and worker run with other settings for the length of a `with`."""
+        before = self.environment
+        self.environment = before | {f"WHOSENT_{name}": value for name, value in settings.items()}
+        try:
+            self._restart()
+            yield
+        finally:
+            self.environment = before
+            self._restart()
+
+    def _restart(self) -> None:
+        for name, *arguments in (["web", "serve", "--port", self.url.rpartition(":")[2]], ["worker", "work"]):
+            if name in self.processes:
+                self.stop(name)
+            self.start(name, *arguments)
+        self.wait_until(f"{self.url}/readyz")
+
+    def log_of(self, name: str) -> str:
+        """All that a process has logged."""
+        return (self.folder / f"{name}.log").read_text()
+
     def wait_until(self, address: str, *, seconds: float = 90) -> None:
         """Wait until something answers 200 there; a process that died meanwhile ends the wait."""
         until = time.monotonic() + seconds

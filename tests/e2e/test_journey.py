@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from tests.e2e.conftest import System
 from tests.standins import StandIn
+from tests.standins.client_hook import ClientHook, verifies
+from tests.standins.line import Line
 from tests.world import SHOP_NUMBER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nlu, pytest.mark.timeout(300)]
@@ -168,6 +174,74 @@ def test_while_the_model_is_down_what_needs_none_works_and_the_rest_is_read_late
         deployment.wait_until(f"{deployment.environment['WHOSENT_NLU_URL']}/webhooks/parse/health")
     wait_for(deployment.twilio, "To", wordy, "nie wysle Ci wiecej reklam")
     assert not deployment.is_allowed(wordy, "shop")
+
+
+KIOSK, KIOSK_NUMBER = "kiosk", "+48732000005"
+
+
+def takes_webhooks(deployment: System, folder: Path, address: str) -> str:
+    """A client of its own with a number and a webhook; the secret that signs what it is told."""
+    (folder / "clients.csv").write_text(
+        "client_id,legal_name,public_name,website,webhook_url\n"
+        f"{KIOSK},Kiosk Rondo,Kiosk Rondo,https://rondo.example,{address}\n"
+    )
+    (folder / "senders.csv").write_text(f"sender,client_id\n{KIOSK_NUMBER},{KIOSK}\n")
+    for what in ("clients", "senders"):
+        deployment.run("import", what, str(folder / f"{what}.csv"))
+    return deployment.run("client", "secret", KIOSK).strip()
+
+
+def wait_for_events(deployment: System, *events: str, after: int) -> None:
+    """Wait until the worker has logged each of these; nothing tells of what another process finds out."""
+    until = time.monotonic() + 20
+    while not all(f'"{event}"' in deployment.log_of("worker")[after:] for event in events):
+        assert time.monotonic() < until, deployment.logs()
+        time.sleep(0.05)
+
+
+def test_while_everything_else_is_down_a_stop_holds_and_is_confirmed_and_told_when_they_are_back(
+    deployment: System, tmp_path: Path
+) -> None:
+    """The model, Redis, the provider's API, the client's webhook. Through hours: test_deliver, test_tell_opt_outs."""
+    person, twilio = somebody(), deployment.twilio
+    nlu_url = deployment.environment["WHOSENT_NLU_URL"]
+    redis = urlsplit(deployment.environment["WHOSENT_REDIS_URL"])
+    with ExitStack() as house:
+        hook = house.enter_context(ClientHook())
+        settings = {"EGRESS_ALLOW": "127.0.0.1/32"}
+        line = None
+        if redis.hostname:  # with SQLite alone there is none
+            line = house.enter_context(Line((redis.hostname, redis.port or 6379)))
+            settings["REDIS_URL"] = redis._replace(netloc=f"127.0.0.1:{line.port}").geturl()
+        house.enter_context(deployment.set_up(**settings))
+        secret = takes_webhooks(deployment, tmp_path, hook.url)
+        assert deployment.is_allowed(person, KIOSK)
+        deployment.stop("nlu")
+        with ExitStack() as outage:
+            if line is not None:
+                before = len(deployment.log_of("worker"))
+                outage.enter_context(line.cut())
+                wait_for_events(deployment, "bell is mute", after=before)
+            outage.enter_context(twilio.away())
+            outage.enter_context(hook.away())
+            before = len(deployment.log_of("worker"))
+            reply = twilio.post_inbound(
+                f"{deployment.url}/hooks/twilio", "STOP", from_=person, to=KIOSK_NUMBER
+            )
+            assert (reply.status, reply.media_type.split(";")[0]) == (200, "text/xml")
+            assert not deployment.is_allowed(person, KIOSK)
+            wait_for_events(deployment, "not sent", "client not told", after=before)
+            assert not deployment.is_allowed(person, KIOSK)
+            assert (texts_to(twilio, "To", person), hook.told) == ([], [])
+        deployment.start("nlu", "nlu", "run", "--port", nlu_url.rpartition(":")[2])
+        confirmed = wait_for(twilio, "To", person, "nie wysle Ci wiecej reklam", seconds=60)
+        assert "Kiosk Rondo" in confirmed
+        assert hook.wait_for(lambda: bool(hook.told), seconds=60), deployment.logs()
+        deployment.wait_until(f"{nlu_url}/webhooks/parse/health")
+        assert not deployment.is_allowed(person, KIOSK)
+        assert texts_to(twilio, "To", person) == [confirmed]
+        assert [(t["type"], t["data"]["number"]) for t in hook.told] == [("optout.created", person)]
+        assert verifies(hook.calls[0], secret)
 
 
 def test_what_was_missed_is_swept_in(deployment: System) -> None:
