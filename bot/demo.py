@@ -18,7 +18,7 @@ from bot.bootstrap import Built
 from bot.domain import language
 from bot.domain.errors import BadSetting
 from bot.domain.messages import Address
-from bot.ledger import conversations, migrate, queues
+from bot.ledger import codes, conversations, migrate, phone, queues
 from bot.ledger import keys as key_files
 from bot.ledger.book import Ledger
 from bot.services import import_files, sign_in
@@ -61,10 +61,11 @@ def chat(*, person: str, channel: str, to: str, line: Line, folder: Path = Path(
 
 
 def _converse(built: Built, address: Address) -> None:
-    """Read a line, wait until all it caused has arrived, print that."""
+    """Read a line, wait until all it caused has arrived, print that; a code's SMS, too, whoever's phone it is on."""
     rung = built.bell.subscribe()
     with built.house.ledger.read() as book:
         shown = len(simulator.transcript(book, address))
+        code = phone.last_code(book)
     while True:
         try:
             text = input("> " if sys.stdin.isatty() else "")
@@ -79,14 +80,19 @@ def _converse(built: Built, address: Address) -> None:
             rung.clear()
             with built.house.ledger.read() as book:
                 is_idle = queues.is_idle(book, conversations.find(book, address))
+                is_idle = is_idle and not codes.has_unsent(book, now=built.clock())
                 lines = simulator.transcript(book, address)
+                texted = phone.codes_since(book, code)
             if is_idle:
                 break
             rung.wait(POLL / 4)
         for said in lines[shown:]:
             if said.who != "person":
                 print(said.text)
-        shown = len(lines)
+        for one in texted:
+            if one.number != address.person:
+                print(f"(SMS to {one.number}) {one.text}")
+        shown, code = len(lines), max([code, *(one.id for one in texted)])
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import func, select
 
+from bot.ledger import conversations
 from bot.ledger.book import Book
-from bot.ledger.tables import clients, senders, sent
+from bot.ledger.queues import BODY_OUT
+from bot.ledger.tables import clients, outbox, senders, sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,28 @@ def numbers(book: Book, *, now: datetime) -> tuple[Number, ...]:
         .order_by(senders.c.sender)
     )
     return tuple(Number(row["sender"], row["client"] or "") for row in book.rows(query))
+
+
+@dataclass(frozen=True, slots=True)
+class Texted:
+    """The SMS that bears a code, on the phone of the number that is being proven."""
+
+    id: int
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+def last_code(book: Book) -> int:
+    """The newest such SMS so far, 0 if there is none."""
+    newest: int | None = book.scalar(select(func.max(outbox.c.id)).where(outbox.c.kind == "code"))
+    return newest or 0
+
+
+def codes_since(book: Book, after: int) -> tuple[Texted, ...]:
+    """Those that came after one, oldest first."""
+    query = select(outbox).where(outbox.c.kind == "code", outbox.c.id > after).order_by(outbox.c.id)
+    found = []
+    for row in book.rows(query):
+        number = conversations.get(book, row["conversation"]).address.person
+        found.append(Texted(row["id"], number, book.keys.unseal_json(BODY_OUT, row["body_enc"])["text"]))
+    return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from bot.ledger.queues import BODY_IN, BODY_OUT, SPOKEN
 from bot.ledger.tables import inbox, outbox
 
 LINES = 200  #: of each direction, the newest ones
+HIDDEN = "••••••"
+_DIGITS = re.compile(r"\b[0-9]{6}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,13 @@ class Line:
         return self.state == "sent"
 
 
-def of(book: Book, conversation: int, *, limit: int = LINES) -> tuple[Line, ...]:
-    """The newest lines of a conversation, oldest first; what was erased is left out."""
+def of(
+    book: Book, conversation: int, *, limit: int = LINES, shows_codes: bool = False
+) -> tuple[Line, ...]:
+    """The newest lines of a conversation, oldest first; what was erased is left out.
+
+    shows_codes: for the phone they were sent to; whoever else reads along must not be able to type one.
+    """
     came = book.rows(
         select(inbox.c.id, inbox.c.body_enc, inbox.c.received_at, inbox.c.state)
         .where(inbox.c.conversation == conversation, inbox.c.kind.in_(SPOKEN), inbox.c.body_enc.is_not(None))
@@ -63,10 +71,12 @@ def of(book: Book, conversation: int, *, limit: int = LINES) -> tuple[Line, ...]
         lines.append((line.at, 0, row["id"], line))
     for row in went:
         body = book.keys.unseal_json(BODY_OUT, row["body_enc"])
+        text = body.get("text", "")
+        is_hidden = row["kind"] == "code" and not shows_codes
         line = Line(
             id=f"out-{row['id']}",
             who="staff" if row["kind"] == "agent" else "bot",
-            text=body.get("text", ""),
+            text=_DIGITS.sub(HIDDEN, text) if is_hidden else text,
             at=row["created_at"],
             state=row["state"],
             delivery=row["delivery"] or "",
@@ -79,7 +89,7 @@ def of(book: Book, conversation: int, *, limit: int = LINES) -> tuple[Line, ...]
     return tuple(line for _, _, _, line in sorted(lines, key=lambda found: found[:3]))
 
 
-def of_address(book: Book, address: Address, *, limit: int = LINES) -> tuple[Line, ...]:
+def of_address(book: Book, address: Address, *, shows_codes: bool = False) -> tuple[Line, ...]:
     """The lines of the conversation at an address; none if nobody ever wrote there."""
     number = conversations.find(book, address)
-    return () if number is None else of(book, number, limit=limit)
+    return () if number is None else of(book, number, shows_codes=shows_codes)

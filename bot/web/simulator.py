@@ -93,9 +93,16 @@ def _kind(address: Address, text: str, shared: SharedContact | None) -> Kind:
 
 def transcript(book: Book, address: Address) -> tuple[Line, ...]:
     """What the phone shows: what the person wrote, and what has left the house for them."""
-    return tuple(
-        line for line in transcripts.of_address(book, address) if line.who == "person" or line.has_left
-    )
+    lines = transcripts.of_address(book, address, shows_codes=True)
+    return tuple(line for line in lines if line.who == "person" or line.has_left)
+
+
+def beside(book: Book, address: Address) -> tuple[Line, ...]:
+    """What the same number got from the bot's own by SMS while the phone shows another conversation: codes."""
+    own = None if address.number is None else Simulator().sms_from().to(address.number)
+    if own is None or own == address:
+        return ()
+    return tuple(line for line in transcript(book, own) if line.who == "bot")[-LAST_GOT:]
 
 
 class _Contact(BaseModel):
@@ -155,12 +162,15 @@ def router(house: House, clock: Callable[[], datetime]) -> APIRouter:
         except BadInput as error:
             return JSONResponse({"error": error.reason}, 400)
         with house.ledger.read() as book:
-            lines = transcript(book, address)
+            lines, texts = transcript(book, address), beside(book, address)
             known = people.find(book, address.number) if address.number else None
             got = phone.got(book, known, limit=LAST_GOT) if known is not None else ()
         answer = {
             "lines": [_shown(line) for line in lines],
             "got": [{"sender": g.sender, "at": g.at.isoformat()} for g in got],
+            "texts": [
+                {"sender": BOT_NUMBER, "text": t.text, "at": t.at.isoformat()} for t in reversed(texts)
+            ],
         }
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +16,7 @@ from actions import TOPICS
 from bot.channels.simulator import Simulator
 from bot.domain.errors import BadInput
 from bot.domain.messages import Medium
-from bot.ledger import consents, people
+from bot.ledger import consents, conversations, people, transcripts
 from bot.ledger.book import Ledger
 from bot.ledger.tables import inbox
 from bot.sample import FOLDER as SAMPLE
@@ -23,7 +25,9 @@ from bot.services import import_files
 from bot.services.contracts import House
 from bot.services.deliver import deliver
 from bot.services.respond import respond
+from bot.services.send_codes import send_codes
 from bot.services.take_sent import take_sent
+from bot.settings import MailSettings
 from bot.web import simulator
 from bot.web.app import build
 from tests.conftest import Clock
@@ -36,7 +40,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 @pytest.fixture
 def house(ledger: Ledger) -> House:
-    return house_of(ledger)
+    return replace(house_of(ledger), sms_from=Simulator().sms_from())
 
 
 @pytest.fixture
@@ -127,6 +131,40 @@ def test_only_ones_own_contact_makes_a_waiting_stop_take_effect(
         assert (person is not None and bool(consents.standing(book, person))) is stopped
 
 
+def test_a_code_arrives_on_the_phone_of_the_number_that_a_chat_names(
+    phone: TestClient, house: House, clock: Clock
+) -> None:
+    _say(phone, _telegram(text="STOP ALL"))
+    _say(phone, _telegram(text="500 100 200"))
+    _work(house, clock)
+    [texted] = phone.get("/phone/messages", params=_at()).json()["texts"]
+    assert texted["sender"] == simulator.BOT_NUMBER
+    code = re.search(r"\b\d{6}\b", texted["text"])
+    assert code is not None
+    _say(phone, _telegram(text=code[0]))
+    with house.ledger.read() as book:
+        person = people.find(book, ONE)
+        assert person is not None
+        assert consents.standing(book, person)
+
+
+def test_whoever_reads_along_at_the_desk_is_shown_no_code(
+    phone: TestClient, house: House, clock: Clock
+) -> None:
+    _say(phone, _telegram(text="STOP ALL"))
+    _say(phone, _telegram(text="500 100 200"))
+    _work(house, clock)
+    own = simulator.address_of(medium="sms", person=ONE)
+    with house.ledger.read() as book:
+        number = conversations.find(book, own)
+        assert number is not None
+        [line] = transcripts.of(book, number)
+        [on_the_phone] = simulator.transcript(book, own)
+    assert re.search(r"\d{6}", on_the_phone.text)
+    assert not re.search(r"\d{6}", line.text)
+    assert transcripts.HIDDEN in line.text
+
+
 def test_what_is_written_comes_back_as_data_and_never_as_a_page(
     phone: TestClient, house: House, clock: Clock
 ) -> None:
@@ -213,7 +251,11 @@ def _lines(phone: TestClient, at: dict[str, str] | None = None) -> list[dict[str
 
 def _work(house: House, clock: Clock) -> None:
     """What the worker does, until nothing is left to do."""
-    while respond(house, TOPICS, clock=clock) or deliver(house, {"simulator": Simulator()}, now=clock()):
+    while (
+        respond(house, TOPICS, clock=clock)
+        or send_codes(house, MailSettings("", ""), now=clock())
+        or deliver(house, {"simulator": Simulator()}, now=clock())
+    ):
         clock.move(timedelta(seconds=1))
 
 

@@ -65,12 +65,15 @@ function show(answer) {
   });
   lines.scrollTop = lines.scrollHeight;
   const list = at("got-list");
-  list.replaceChildren(...answer.got.map((message) => {
+  // Codes come by SMS from the bot's own number, whichever conversation asked for them.
+  const got = [...answer.texts, ...answer.got];
+  list.replaceChildren(...got.map((message) => {
     const item = made("li");
     item.append(made("bdi", "sender", message.sender), made("span", "soft", day(message.at)));
+    if (message.text) item.append(made("bdi", "code", message.text));
     return item;
   }));
-  at("got").hidden = !answer.got.length;
+  at("got").hidden = !got.length;
 }
 
 async function look(mine) {
