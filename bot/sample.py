@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "sample"
 WARSAW = ZoneInfo("Europe/Warsaw")
 
+SHOP_NUMBER = "+48732000001"  #: the first sender number of the sample: a shop's own
+
 # Whom one can be in the simulator, and what the bot then has to tell.
 PEOPLE = {
-    "+48500100200": "one sender: Moda Agrest, from its own number +48732000001, minutes ago",
+    "+48500100200": f"one sender: Moda Agrest, from its own number {SHOP_NUMBER}, minutes ago",
     "+48500100201": "several senders in the last days: a courier, a bank, books, electricity, dumplings",
     "+48500100202": "three companies from the shared number +48732000002",
     "+48500100203": "sensitive senders: a clinic (+48732000004) and a debt collector",
@@ -70,9 +72,9 @@ class Told(NamedTuple):
 
 
 TOLD = (
-    Told("+48500100200", "agrest", "+48732000001", "marketing", timedelta(minutes=9)),
-    Told("+48500100200", "agrest", "+48732000001", "service", timedelta(days=6, hours=3)),
-    Told("+48500100200", "agrest", "+48732000001", "marketing", timedelta(days=21, hours=1)),
+    Told("+48500100200", "agrest", SHOP_NUMBER, "marketing", timedelta(minutes=9)),
+    Told("+48500100200", "agrest", SHOP_NUMBER, "service", timedelta(days=6, hours=3)),
+    Told("+48500100200", "agrest", SHOP_NUMBER, "marketing", timedelta(days=21, hours=1)),
     Told("+48500100201", "wrona", "WRONA", "service", timedelta(minutes=4)),
     Told("+48500100201", "debowy", "BD-Kod", "code", timedelta(minutes=31)),
     Told("+48500100201", "podzegarem", "PodZegarem", "marketing", timedelta(days=1, hours=2)),
