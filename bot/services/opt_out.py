@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.domain import questions
 from bot.domain.consent import (
     SKEW,
     Candidate,
@@ -31,7 +32,7 @@ from bot.domain.messages import Medium
 from bot.ledger import clients, consents, conversations, people, queues, senders
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import look_up_sender, tell_opt_outs
+from bot.services import look_up_sender, tell_opt_outs, wording
 from bot.services.contracts import House
 
 RECEIPT_LASTS = timedelta(hours=24)
@@ -355,7 +356,9 @@ def _receipt(
     language = house.language(cause.language, conversation.language)
     medium = conversation.address.medium
     lasts = RECEIPT_LASTS_US if conversation.address.person.startswith("+1") else RECEIPT_LASTS
-    text = house.texts.say(key, language, medium, arguments)
+    text = _with_notice(
+        house, book, conversation, house.texts.say(key, language, medium, arguments), language, now
+    )
     asked_at = (
         now if cause.message is None else cause.received_at
     )  # one that waited is confirmed when it can be
@@ -370,6 +373,20 @@ def _receipt(
     receipt = queues.put(book, draft, now=now)
     assert receipt is not None  # only a draft that may be said once can have been said before
     return consents.Confirmed(key, language, receipt, text)
+
+
+def _with_notice(
+    house: House, book: Book, conversation: Conversation, text: str, language: str, now: datetime
+) -> str:
+    """The short notice too, where a chat's first answer is a receipt.
+
+    An SMS says by its prefix that a machine writes and stays one segment; its notice comes with the first answer.
+    """
+    medium = conversation.address.medium
+    if medium is Medium.SMS or not wording.needs_notice(conversation, now):
+        return text
+    conversations.mark(book, conversation.id, noticed_at=now)
+    return f"{text}\n\n{house.texts.say('notice.short', language, medium)}"
 
 
 _NEEDS = {
@@ -394,11 +411,12 @@ def needs_number(
     elif house.sms_from is not None:
         until = now + conversations.STOP_WAITS
         number = Asked("proof.number", until, slot="number", topic="prove_number")
-        conversations.ask(book, conversation.id, number)
+        conversations.ask(book, conversation.id, number if asked is None else questions.over(number, asked))
+    text = house.texts.say(key, language, conversation.address.medium)
     draft = queues.Draft(
         conversation=conversation.id,
         kind="receipt",
-        text=house.texts.say(key, language, conversation.address.medium),
+        text=_with_notice(house, book, conversation, text, language, now),
         key=key,
         cause=cause.message,
         asks_contact=asks_contact,

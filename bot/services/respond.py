@@ -32,7 +32,6 @@ log = structlog.get_logger()
 Topic = Callable[[Turn, Reads], Outcome]
 Topics = Mapping[str, Topic]
 
-NOTICE_AGAIN = timedelta(days=30)
 BACK_OFF = (2, 10, 30, 120)  #: seconds before each further try of a turn that broke
 REREAD_WITHIN = timedelta(hours=24)
 WINS = ("opt_out", "human", "report_scam", "back_to_bot", "spoken_for")
@@ -413,9 +412,10 @@ def _put(
     texts = [(key, text) for key, text in said if text]
     if not texts:
         return False
-    needs_notice = conversation.noticed_at is None or now - conversation.noticed_at > NOTICE_AGAIN
-    if needs_notice:
-        texts.append(("notice.short", wording.text(house, "notice.short", language, conversation, {})))
+    needs_notice = wording.needs_notice(conversation, now)
+    if needs_notice:  # before the question, which is answered by what stands last
+        notice = ("notice.short", wording.text(house, "notice.short", language, conversation, {}))
+        texts.insert(len(texts) - (ask is not None), notice)
     buttons = wording.buttons(house, ask, language, conversation)
     asks_contact = bool(ask is not None and ask.arguments.get("asks_contact"))
     parts = wording.joined(house, texts, medium)

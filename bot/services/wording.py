@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.conversation import Asked, Option
@@ -11,6 +12,14 @@ from bot.domain.segments import fits
 from bot.ledger.conversations import Conversation
 from bot.services.contracts import House
 from bot.texts import SMS_PARTS
+
+NOTICE_AGAIN = timedelta(days=30)
+
+
+def needs_notice(conversation: Conversation, now: datetime) -> bool:
+    """Is the short notice due: a machine, what for, where the privacy notice is? At first contact, 30 days later, and
+    after a human (AI Act, art. 50(1); GDPR 13)."""
+    return conversation.noticed_at is None or now - conversation.noticed_at > NOTICE_AGAIN
 
 
 def text(

@@ -195,8 +195,8 @@ def test_a_message_that_breaks_five_times_becomes_a_case_and_frees_its_conversat
 
 
 def test_the_privacy_notice_comes_with_the_first_answer_only(world: World) -> None:
-    assert "Info o danych" in said(world, "POMOC")
-    assert "Info o danych" not in said(world, "POMOC")
+    assert "o danych: " in said(world, "POMOC")
+    assert "o danych: " not in said(world, "POMOC")
 
 
 def _first_conversation(world: World) -> int:
