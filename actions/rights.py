@@ -6,16 +6,18 @@ with a due date (policy, l. 268-274; GDPR 12(3), 28(3)(e)).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from actions import account, asking
+from actions import account, asking, proof
 from bot.domain import standing
 from bot.domain.clients import Client
 from bot.domain.conversation import Asked, Do, Option, Outcome, Say, Turn
+from bot.domain.messages import Medium
 from bot.domain.standing import Audience, Speaker
 from bot.ledger import clients, people
-from bot.services import look_up_sender
+from bot.services import look_up_sender, verify_number
 from bot.services.contracts import Reads
 from bot.services.opt_out import holders_of
 
@@ -25,6 +27,7 @@ STOPS_TOO = frozenset({"rights_objection", "rights_withdraw_consent", "rights_er
 STOP_FROM = 0.90
 """The model's confidence from which such a request stops messages without asking; as for an opt-out."""
 
+FORWARD = "rights_forward"  #: the wish to pass a request on
 MOST_NAMED = 3  #: clients of one question
 
 
@@ -73,21 +76,42 @@ def menu(turn: Turn, reads: Reads) -> Outcome:
 
 
 def forward(turn: Turn, reads: Reads) -> Outcome:
-    """The person said yes: pass the request on, with a receipt."""
+    """The person said yes: pass the request on, with a receipt. A chat is asked for its number first.
+
+    A client finds nobody by a chat. Where no number can be had, a human asks.
+    """
     slots = turn.wish.slots
+    is_chat = turn.person is None
+    if is_chat and (turn.medium is Medium.TELEGRAM or proof.can_prove(turn, reads)):
+        return Outcome(ask=_ask_number(turn, slots))
+    is_sensitive = clients.card(reads.book, slots["client"]).is_sensitive
     replies = {
-        "done": "rights.forwarded",
+        "done": "rights.forwarded_sender" if is_sensitive else "rights.forwarded",
         "again": "rights.forwarded_before",
         "by_hand": "rights.forwarded_by_hand",
     }
-    if clients.card(reads.book, slots["client"]).is_sensitive:
-        replies = {
-            "done": "rights.forwarded_sender",
-            "again": "rights.forwarded_before",
-            "by_hand": "rights.forwarded_by_hand",
-        }
     arguments = {"client": slots["client"], "topic": slots["topic"], "text": slots.get("text", turn.text)}
-    return Outcome(do=(Do("forward_request", arguments, replies),))
+    handed = (Do("hand_over", {}, {"done": "", "already": ""}),) if is_chat else ()
+    return Outcome(do=(Do("forward_request", arguments, replies), *handed))
+
+
+def _ask_number(turn: Turn, slots: Mapping[str, Any]) -> Asked:
+    """Their own contact or a code proves it; then the request goes on by itself."""
+    has_button = turn.medium is Medium.TELEGRAM
+    return asking.fill(
+        turn,
+        "rights.ask_contact" if has_button else "rights.ask_number",
+        slot=verify_number.SLOT,
+        topic="prove_number",
+        slots={"then": {"intent": FORWARD, "slots": dict(slots)}},
+        asks_contact=has_button,
+    )
+
+
+def goes_on_with_contact(asked: Asked | None) -> Mapping[str, Any] | None:
+    """What a shared contact was asked for here: the slots of the request to pass on; None: not for that."""
+    then = None if asked is None else asked.slots.get("then")
+    return then["slots"] if then and then["intent"] == FORWARD else None
 
 
 def contact(turn: Turn, reads: Reads) -> Outcome:
@@ -228,7 +252,7 @@ def _end_user(turn: Turn, reads: Reads, topic: str, client: int, stop: tuple[Do,
     filed = Do("open_case", case, {"done": "", "merged": ""})
     slots = {"client": client, "topic": topic, "text": text}
     options = (
-        Option("rights_forward", "label.forward", slots),
+        Option(FORWARD, "label.forward", slots),
         Option("rights_contact", "label.contact", slots),
         Option("rights_ours", "label.ours", slots),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from actions import asking
-from bot.domain.conversation import Do, Leaves, Option, Outcome, Say, Turn
+from actions import asking, rights
+from bot.domain.conversation import Do, Leaves, Option, Outcome, Say, Turn, Wish
 from bot.domain.language import NAMES
 from bot.domain.messages import Medium
 from bot.services.contracts import Reads
@@ -50,6 +50,10 @@ def chat_opened(turn: Turn, reads: Reads) -> Outcome:
 
 
 def contact_shared(turn: Turn, reads: Reads) -> Outcome:
+    """The number is known now: on with what it was asked for, else with the message it is about."""
+    request = rights.goes_on_with_contact(turn.asked)
+    if request is not None:
+        return rights.forward(replace(turn, wish=Wish(rights.FORWARD, "option", slots=request)), reads)
     return Outcome(
         say=(Say("talk.contact_known"),),
         ask=asking.fill(turn, "who_sent.ask_name", slot="sender", topic="who_sent"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -206,6 +208,37 @@ def test_a_sender_nobody_knows_leaves_the_request_with_us(world: World) -> None:
     [case] = open_cases(world)
     assert (case.state, case.due_on) == ("open", MONTH)
     assert case.ref in answered
+
+
+def test_a_chat_is_asked_for_its_number_and_the_request_goes_on_by_itself(world: World) -> None:
+    asks(world, "rights_access", **TELEGRAM)
+    said(world, "1", **TELEGRAM)
+    assert "decyduje Stronica" in said(world, "STRONICA", **TELEGRAM)
+    assert "muszę znać numer" in said(world, "1", **TELEGRAM)
+    assert world.phone.arrived[-1].asks_contact
+    assert "Przekazałem do Stronica" in " ".join(world.shares(ALA, **TELEGRAM))
+    [case] = open_cases(world)
+    assert (case.state, case.is_verified) == ("forwarded", True)
+
+
+def test_a_number_typed_there_is_proven_by_a_code_and_the_request_goes_on_too(world: World) -> None:
+    asks(world, "rights_access", **TELEGRAM)
+    said(world, "1", **TELEGRAM)
+    said(world, "STRONICA", **TELEGRAM)
+    said(world, "1", **TELEGRAM)
+    said(world, "500 100 200", **TELEGRAM)
+    code = re.findall(r"\b\d{6}\b", world.phone.arrived[-1].text)
+    assert "Przekazałem do Stronica" in said(world, code[0], **TELEGRAM)
+
+
+def test_where_no_number_can_be_had_a_human_asks(world: World) -> None:
+    world.house = replace(world.house, sms_from=None)
+    messenger = {"as_": "messenger:48500100200", "to": "messenger:1065400", "medium": Medium.MESSENGER}
+    asks(world, "rights_access", **messenger)
+    said(world, "1", **messenger)
+    said(world, "STRONICA", **messenger)
+    assert "Człowiek przekaże" in said(world, "1", **messenger)
+    assert world.says("halo?", **messenger) == []
 
 
 # --- contracts ----------------------------------------------------------------------------------------------
