@@ -9,9 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from bot.domain.codes import Purpose
 from bot.domain.consent import Covers, OptOut
 from bot.domain.messages import Address, Medium
-from bot.ledger import cases, consents, conversations, people, tables
+from bot.ledger import cases, codes, consents, conversations, people, tables
 from bot.ledger.book import Ledger
 from bot.ledger.consents import Act
 from bot.services.import_files import import_clients, import_senders, import_sent
@@ -83,6 +84,8 @@ def fill(ledger: Ledger, folder: Path, now: datetime) -> None:
             waiting_since=None,
             now=now,
         )
+        wanted = {"number": NUMBERS[2], "claim": WORDS[4], "then": {"intent": "history", "slots": {}}}
+        codes.make(book, talk.id, Purpose.PROOF, about=wanted, is_to_be_sent=True, now=now)
         act = Act(
             act="stop",
             person=person,
