@@ -10,7 +10,7 @@ from bot.domain.conversation import Turn
 from bot.domain.folding import fold
 from bot.domain.moments import Moment, moment_in, shown
 from bot.domain.numbers import number_in
-from bot.domain.own_words import blanked
+from bot.domain.own_words import blanked, quotes
 from bot.ledger import queues
 from bot.services import look_up_sender
 from bot.services.contracts import Reads
@@ -69,8 +69,10 @@ def meant(turn: Turn, reads: Reads) -> Meant:
     slots = turn.wish.slots
     typed = slots.get(TYPED)
     text = str(typed if typed is not None else slots.get(WHEN, said(turn)))
-    # « I have had this number for a week, where did you get it? » asks for no message of that time.
-    moment = None if turn.wish.intent == "number_source" else moment_in(text, now=turn.received_at)
+    # « I have had this number for a week, where did you get it? » asks for no message of that time, and what is
+    # quoted names the time of something else.
+    is_asked = turn.wish.intent != "number_source"
+    moment = moment_in(blanked(text, quotes(text)), now=turn.received_at) if is_asked else None
     name = _named(turn, reads, text) if typed is None else _typed(turn, reads, text, moment)
     if name is None and "name" in slots:
         name = str(slots["name"])

@@ -14,7 +14,7 @@ only of a time that the feed of sent messages has told about, else "not visible 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -214,26 +214,31 @@ def sent_spans(
     """
     if not may_be_sent(text):
         return ()
-    among = None
-    if person is not None and learns_of_messages(level):
-        among = sent.templates_to(book, person, since=_earliest(book, person, None, now))
-        if not among:
-            return ()
-    whole: dict[bytes, tuple[int, int]] = {}
+    if person is None or not learns_of_messages(level):
+        return _whole_spans(book, text, None)
+    among = sent.templates_to(book, person, since=_earliest(book, person, None, now))
+    like = _templates_like(book, text, among)
+    if not like:
+        return ()
+    whole = _whole_spans(book, text, like)
+    if whole:
+        return whole
+    in_a_row = {template for template, agreeing in like.items() if agreeing > PASTED - fingerprints.WORDS}
+    if not in_a_row:
+        return ()
+    marks = fingerprints.shingle_marks(fingerprints.normalised(text), book.keys.mark)
+    return fingerprints.spans_of(text, sent.shingles_among(book, marks, in_a_row), book.keys.mark)
+
+
+def _whole_spans(book: Book, text: str, among: Collection[int] | None) -> tuple[tuple[int, int], ...]:
+    """Where whole texts of templates stand, of those given or of any."""
+    spans: dict[bytes, tuple[int, int]] = {}
     for start, end in fingerprints.pieces(text):
         words = fingerprints.normalised(text[start:end])
         if len(words) >= fingerprints.WORDS and fingerprints.is_telling(words):
-            whole.setdefault(fingerprints.whole(words, book.keys.mark), (start, end))
-    found = sent.whole_among(book, whole.keys(), among) if whole else set()
-    if found:
-        return tuple(sorted(span for mark, span in whole.items() if mark in found))
-    if among is None:
-        return ()
-    alike = _templates_like(book, text, among, at_least=PASTED - fingerprints.WORDS + 1)
-    if not alike:
-        return ()
-    marks = fingerprints.shingle_marks(fingerprints.normalised(text), book.keys.mark)
-    return fingerprints.spans_of(text, sent.shingles_among(book, marks, alike), book.keys.mark)
+            spans.setdefault(fingerprints.whole(words, book.keys.mark), (start, end))
+    found = sent.whole_among(book, spans.keys(), among) if spans else set()
+    return tuple(sorted(span for mark, span in spans.items() if mark in found))
 
 
 def may_be_sent(text: str) -> bool:
@@ -241,17 +246,17 @@ def may_be_sent(text: str) -> bool:
     return text.count(" ") >= fingerprints.WORDS - 1
 
 
-def _templates_like(book: Book, text: str, among: Sequence[int], *, at_least: int = 0) -> set[int]:
+def _templates_like(book: Book, text: str, among: Collection[int]) -> dict[int, int]:
+    """The templates that a text is of, with how many shingles agree."""
     print_ = fingerprints.fingerprint(text, book.keys.mark)
     if print_ is None or not among:
-        return set()
+        return {}
     marks = print_.shingles
     like = sent.templates_like(book, among, text_mark=print_.text, shingle_marks=marks)
     return {
-        template
+        template: agreeing
         for template, (is_whole, agreeing, kept) in like.items()
-        if agreeing >= at_least
-        and fingerprints.is_alike(is_whole=is_whole, agreeing=agreeing, pasted=len(marks), kept=kept)
+        if fingerprints.is_alike(is_whole=is_whole, agreeing=agreeing, pasted=len(marks), kept=kept)
     }
 
 

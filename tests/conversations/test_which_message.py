@@ -106,6 +106,13 @@ def test_none_of_that_day_is_said_with_the_day_and_what_to_do(world: World) -> N
     assert "nadawcy" in answered
 
 
+def test_a_time_in_what_is_quoted_is_not_that_of_the_message(world: World) -> None:
+    world.sent("shop", SHOP_NUMBER)
+    answered = asks(world, 'kto wysłał: "zapraszamy na wizytę 12.11 o 10:00"')
+    assert "nie widze" not in answered
+    assert "Agrest" in answered
+
+
 def test_none_in_a_longer_question_tells_the_last_one_too(world: World) -> None:
     """The day may be one of what the message is about."""
     world.sent("shop", SHOP_NUMBER)
