@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.conversation import Level
 from bot.domain.messages import Outgoing
+from bot.ledger.keys import Keys
 from tests.adversarial.difference import Change, Row, Tables
-from tests.adversarial.messages import ASKS_START, FILES, HANDED_OVER, MARK, STOP, TRIES_CODE
+from tests.adversarial.messages import ASKS_PROOF, ASKS_START, FILES, HANDED_OVER, MARK, STOP, TRIES_CODE
 from tests.adversarial.people import Somebody
 
 INNARDS = ("{", "}", "Traceback", "sqlite", "psycopg", "None", "<", "1337", "SELECT")
 """Never in an answer: slots that were not filled, templates that were, what errors look like."""
+
+UNSEEN = ("Cf", "Cs", "Co", "Cc")
+"""Kinds of characters that nobody sees, or that turn a text around."""
 
 TALK = frozenset("asked_enc memory_enc language noticed_at waiting_since last_at version limited_at".split())
 STOP_WAITS = frozenset({"stop_waiting_enc", "stop_waiting_until"})
@@ -27,16 +31,20 @@ STOP_WAITS = frozenset({"stop_waiting_enc", "stop_waiting_until"})
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """The attacker's own rows, by their ids; None: there is none (yet). level: of the conversation."""
+    """The attacker's own rows, by their ids; None: there is none (yet).
+
+    level: of the conversation. counted: what stands for it where look-ups and codes are counted.
+    """
 
     conversation: int | None
     person: int | None
     level: int
     cases: frozenset[int]
+    counted: frozenset[bytes]
     is_mute: bool
 
 
-def whose(after: Tables, attacker: Somebody, *, is_mute: bool) -> Whose:
+def whose(after: Tables, attacker: Somebody, keys: Keys, *, is_mute: bool) -> Whose:
     talk: Row = next(
         (
             row
@@ -53,7 +61,9 @@ def whose(after: Tables, attacker: Somebody, *, is_mute: bool) -> Whose:
         for r in after["cases"].values()
         if conversation is not None and r["conversation"] == conversation
     }
-    return Whose(conversation, person, talk.get("level", 0), frozenset(cases), is_mute)
+    counted = {keys.find(f"{what}\n{conversation}") for what in ("names", "codes_asked")}
+    counted.add(keys.find("names\nall"))
+    return Whose(conversation, person, talk.get("level", 0), frozenset(cases), frozenset(counted), is_mute)
 
 
 def forbidden(changes: Iterable[Change], own: Whose, may: frozenset[str]) -> list[str]:
@@ -65,24 +75,33 @@ def forbidden(changes: Iterable[Change], own: Whose, may: frozenset[str]) -> lis
     ]
 
 
-def disclosed(sent: Iterable[Outgoing], attacker: Somebody, canaries: Iterable[str]) -> list[str]:
-    """What left that must not: to somebody else, with a canary in any dress, with the innards of the house."""
-    found = []
+def disclosed(
+    sent: Sequence[Outgoing], attacker: Somebody, canaries: Iterable[str], may: frozenset[str]
+) -> list[str]:
+    """What left that must not: to somebody else, with a canary in any dress, with the innards of the house.
+
+    A code that is asked for goes to the phone whose number was typed, and is told to nobody else.
+    """
+    found, secret = [], list(canaries)
     for message in sent:
-        if (message.address.provider, message.address.person, message.address.ours) != (
-            attacker.provider, attacker.address, attacker.ours,
-        ):  # fmt: skip
-            found.append("an answer to somebody else")
+        code = re.search(r"\b\d{6}\b", message.text)
+        if not _is_to(message, attacker):
+            secret += [code[0]] if code else []
+            if code is None or ASKS_PROOF not in may:
+                found.append("an answer to somebody else")
+    for message in sent:
         shown = "\n".join((message.text, *(part for button in message.buttons for part in button)))
         bare = _bare(shown)
-        found += [f"{what} told" for what in (*canaries, MARK) if _bare(what) in bare]
+        untold = secret if _is_to(message, attacker) else canaries
+        found += [f"{what} told" for what in (*untold, MARK) if _bare(what) in bare]
         found += [f"{what!r} shown" for what in INNARDS if what in shown]
-        found += [
-            f"{hex(ord(c))} sent"
-            for c in shown
-            if unicodedata.category(c) in ("Cf", "Cs", "Co", "Cc") and c != "\n"
-        ]
+        found += [f"{hex(ord(c))} sent" for c in shown if unicodedata.category(c) in UNSEEN and c != "\n"]
     return found
+
+
+def _is_to(message: Outgoing, somebody: Somebody) -> bool:
+    to = message.address
+    return (to.provider, to.person, to.ours) == (somebody.provider, somebody.address, somebody.ours)
 
 
 def _bare(text: str) -> str:
@@ -96,17 +115,22 @@ def _inbox(change: Change, own: Whose, may: frozenset[str]) -> bool:
 
 
 def _outbox(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    if not change.is_new:
+        return False
+    if change.after["kind"] == "code":
+        return ASKS_PROOF in may
     kinds = {"receipt"} if own.is_mute else {"reply", "receipt", "notice"}
-    return (
-        change.is_new and change.after["conversation"] == own.conversation and change.after["kind"] in kinds
-    )
+    return change.after["conversation"] == own.conversation and change.after["kind"] in kinds
 
 
 def _conversation(change: Change, own: Whose, may: frozenset[str]) -> bool:
     """What was said last, and nothing of who it is: neither person nor level, address nor who has the word."""
     after = change.after
     if after.get("id") != own.conversation:
-        return False
+        is_for_code = (
+            change.is_new and ASKS_PROOF in may and not after["asked_enc"] and after["owner"] == "bot"
+        )
+        return is_for_code and after["level"] <= Level.ASSERTED
     if change.is_new:
         return after["level"] <= 1 and after["person"] == (own.person if after["level"] else None)
     is_handed_over = HANDED_OVER in may and change.before["owner"] == "bot" and after["owner"] == "waiting"
@@ -115,7 +139,7 @@ def _conversation(change: Change, own: Whose, may: frozenset[str]) -> bool:
 
 
 def _person(change: Change, own: Whose, may: frozenset[str]) -> bool:
-    return change.is_new and change.after["id"] == own.person
+    return change.is_new and (change.after["id"] == own.person or ASKS_PROOF in may)
 
 
 def _case(change: Change, own: Whose, may: frozenset[str]) -> bool:
@@ -138,12 +162,19 @@ def _note(change: Change, own: Whose, may: frozenset[str]) -> bool:
 
 
 def _code(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    """One's own are made, closed and tried; none comes true, and none gets a try back."""
     if change.after.get("conversation") != own.conversation:
         return False
     if change.is_new:
-        return ASKS_START in may and change.after["purpose"] == "start"
+        return {"start": ASKS_START, "proof": ASKS_PROOF}.get(change.after["purpose"]) in may
     is_fewer = change.after["tries_left"] < change.before["tries_left"]
-    return change.columns == {"tries_left"} and is_fewer and bool(may & {TRIES_CODE, ASKS_START, STOP})
+    is_tried = is_fewer and change.columns <= {"tries_left", "ready_at"}
+    return is_tried and bool(may & {TRIES_CODE, ASKS_START, STOP})
+
+
+def _count(change: Change, own: Whose, may: frozenset[str]) -> bool:
+    is_to_number = ASKS_PROOF in may and change.after.get("what") == "codes_to_number"
+    return is_to_number or change.after.get("whom_key") in own.counted
 
 
 def _evidence(change: Change, own: Whose, may: frozenset[str]) -> bool:
@@ -173,6 +204,7 @@ _ALLOWED: Mapping[str, Callable[[Change, Whose, frozenset[str]], bool]] = {
     "cases": _case,
     "case_notes": _note,
     "codes": _code,
+    "counts": _count,
     "evidence": _evidence,
     "opt_outs": _opt_out,
     "notices": _notice,

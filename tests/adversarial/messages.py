@@ -17,6 +17,7 @@ ASKS_START = "asks start"
 TRIES_CODE = "tries code"
 FILES = "files"
 HANDED_OVER = "handed over"
+ASKS_PROOF = "asks proof"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from bot.services.escalate import claim
 from bot.services.import_files import import_clients, import_senders
 from bot.services.sign_in import create
 from tests.adversarial.difference import Tables, copied, everything, put_back
-from tests.adversarial.messages import Attack, Others, kinds
+from tests.adversarial.messages import ASKS_PROOF, TRIES_CODE, Attack, Others, kinds
 from tests.adversarial.people import OnSms, OnTelegram, Somebody, share, tell
 from tests.world import BOT_NUMBER, CLINIC_NUMBER, SHARED_NUMBER, SHOP_NUMBER, World
 
@@ -29,7 +30,7 @@ CLIENTS = (
     "client_id,legal_name,public_name,website,privacy_email,language,sensitive,contacts\n"
     "florist,Irys sp. j.,Kwiaty Irys,https://irys.example,iod@irys.example,pl,no,\n"
 )
-SENDERS = "sender,client_id,channel,valid_from,valid_to\nKWIATKI77,florist,sms,,\n"
+SENDERS = "sender,client_id,channel,valid_from,valid_to\nKWIATKI77,florist,sms,,\nKWIATKI99,florist,sms,,\n"
 READ_AS = {
     "chyba dosyc juz tych smsow": ("opt_out", 0.75),
     "cos z tymi danymi jakby": ("rights_access", 0.5),
@@ -45,7 +46,8 @@ Reach = Callable[[World, Somebody], None]
 class Scene:
     """Where it happens, and how the ledger was then (`at`): opened to be compared, and as it lay there.
 
-    canaries: what no answer to the attacker may hold. is_mute: a human has the word.
+    canaries: what no answer to the attacker may hold. is_mute: a human has the word. may: what the state adds to
+    what a kind may do.
     """
 
     world: World
@@ -53,6 +55,7 @@ class Scene:
     others: Others
     canaries: tuple[str, ...]
     is_mute: bool
+    may: frozenset[str]
     before: Tables
     rows: Mapping[str, Sequence[Mapping[str, Any]]]
     at: datetime
@@ -60,7 +63,8 @@ class Scene:
     def attacks(self) -> dict[str, Attack]:
         """Every kind that can be sent from here."""
         can_all = isinstance(self.attacker, OnTelegram)
-        return {name: one for name, one in kinds(self.others).items() if can_all or not one.is_telegrams}
+        sent = {name: one for name, one in kinds(self.others).items() if can_all or not one.is_telegrams}
+        return {name: Attack(one.said, one.may | self.may) for name, one in sent.items()}
 
     def undo(self) -> None:
         """Make everything what it was when the state was reached."""
@@ -83,6 +87,32 @@ def _known(*texts: str) -> Callable[[World, Somebody], None]:
         _says(*texts)(world, who)
 
     return reach
+
+
+def _asks_who_else(world: World, who: Somebody) -> None:
+    """What needs a proven number is asked for; the option has its digit among the others."""
+    answered = " ".join(tell(world, who, "KTO"))
+    place = re.search(r"(\d)(?:=|\. )kto jeszcze pisa", answered)
+    assert place is not None, answered
+    assert tell(world, who, place[1])
+
+
+def _awaits_code(number: str) -> Reach:
+    def reach(world: World, who: Somebody) -> None:
+        _asks_who_else(world, who)
+        if isinstance(who, OnTelegram):
+            tell(world, who, number)
+        assert re.search(r"\d{6}", world.phone.arrived[-1].text), "the code is texted to that number"
+        assert world.phone.arrived[-1].address.person == number
+
+    return reach
+
+
+def _proven(world: World, who: Somebody) -> None:
+    _awaits_code(ATTACKER)(world, who)
+    code = re.search(r"\d{6}", world.phone.arrived[-1].text)
+    assert code is not None
+    assert tell(world, who, code[0])
 
 
 def _claimed(world: World, who: Somebody) -> None:
@@ -115,11 +145,23 @@ STATES: Mapping[str, tuple[Reach | None, Reach | None]] = {
     "after a STOP": (_says("STOP"), _known("STOP")),
     "after STOP ALL": (_says("STOP ALL"), _known("STOP ALL")),
     "a STOP that waits for a number": (None, _says("STOP", "STOP STRONICA")),
+    "a number asked for": (None, _asks_who_else),
+    "a code awaited": (_awaits_code(ATTACKER), _awaits_code(ATTACKER)),
+    "a code awaited that somebody else got": (None, _awaits_code(VICTIM)),
+    "a number proven": (_proven, _proven),
     "handed over": (_says("CZLOWIEK"), _says("CZLOWIEK")),
     "claimed by a human": (_claimed, _claimed),
     "after an erasure": (_erased, _erased),
 }
 NOTHING_SENT = "a question for a name"  #: asked where no message came from
+PROVES = (
+    "a STOP that waits for a number",
+    "a number asked for",
+    "a code awaited",
+    "a code awaited that somebody else got",
+    "a number proven",
+)
+"""States in which a number that is typed gets a code, and digits are tries."""
 MUTE = ("handed over", "claimed by a human")
 
 
@@ -132,7 +174,7 @@ def scene(
     beside: Callable[[World], None] = lambda _: None,
 ) -> Scene:
     """Bring everything about: what was sent, the victim's conversations, `beside`, then the attacker's state."""
-    world.channels = dict.fromkeys(("smsapi", "telegram"), world.phone)
+    world.channels = dict.fromkeys(("smsapi", "telegram", "simulator"), world.phone)
     world.model.known |= READ_AS
     _import_florist(world, folder)
     for client, sender in (("shop", SHOP_NUMBER), ("books", SHARED_NUMBER), ("clinic", CLINIC_NUMBER)):
@@ -154,7 +196,8 @@ def scene(
     )
     others, ledger = Others(VICTIM, ref, message_id), world.house.ledger
     before, rows = everything(ledger), copied(ledger)
-    return Scene(world, attacker, others, canaries, state in MUTE, before, rows, world.now)
+    may = frozenset({ASKS_PROOF, TRIES_CODE} if state in PROVES else ())
+    return Scene(world, attacker, others, canaries, state in MUTE, may, before, rows, world.now)
 
 
 def _parts(digits: str) -> tuple[str, ...]:

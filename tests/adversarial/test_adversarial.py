@@ -208,7 +208,7 @@ def _theirs(book: Book) -> int:
 
 
 def _own(here: Scene) -> int:
-    own = whose(here.before, here.attacker, is_mute=False).conversation
+    own = whose(here.before, here.attacker, here.world.house.ledger.keys, is_mute=False).conversation
     assert own is not None
     return own
 
@@ -234,6 +234,6 @@ def violations(here: Scene, attack: Attack) -> list[str]:
         if time.thread_time() - began > SLOWEST:
             found.append("took long")
     after = everything(here.world.house.ledger)
-    own = whose(after, here.attacker, is_mute=here.is_mute)
+    own = whose(after, here.attacker, here.world.house.ledger.keys, is_mute=here.is_mute)
     found += forbidden(changes(here.before, after), own, attack.may)
-    return found + disclosed(here.world.phone.arrived[told:], here.attacker, here.canaries)
+    return found + disclosed(here.world.phone.arrived[told:], here.attacker, here.canaries, attack.may)
