@@ -53,7 +53,9 @@ def chosen(turn: Turn, reads: Reads) -> Outcome:
         sender=slots.get("sender", ""),
         is_sensitive=card.is_sensitive,
     )
-    if slots.get("is_holder"):
+    # Asked anew: since it was offered the client may have become sensitive, or the proof have run out.
+    found = look_up_sender.shown(found, turn.level)
+    if slots.get("is_holder") and found.client != WITHHELD:
         say = Say("who_sent.registered", {"client": card.public_name, "domain": card.domain})
         return Outcome(say=(say,), ask=_next(turn, reads, card.id))
     return told_of(turn, reads, found)
@@ -167,7 +169,7 @@ def _holder(turn: Turn, reads: Reads, asked: Meant, name: str, said: tuple[Say, 
     since, until = asked.within(turn.now)
     finding = look_up_sender.of_name(reads.book, name, since=since, until=until, now=turn.now)
     if finding.kind == "none":
-        return _unknown(turn, asked, name)
+        return _unknown(turn, reads, asked, name)
     if finding.kind == "several" and not asked.has_time:
         today = look_up_sender.of_name(reads.book, name, now=turn.now)
         if len(today.found) < len(finding.found):
@@ -194,12 +196,15 @@ def _holder(turn: Turn, reads: Reads, asked: Meant, name: str, said: tuple[Say, 
     )
 
 
-def _unknown(turn: Turn, asked: Meant, name: str) -> Outcome:
-    """Nobody has that name with us, or had it then; a number may be somebody's whom we do not speak of."""
+def _unknown(turn: Turn, reads: Reads, asked: Meant, name: str) -> Outcome:
+    """Nobody has that name with us, or had it then; a number may be the person's own, or somebody else's."""
     key = "who_sent.unknown_then" if asked.has_time else "who_sent.name_unknown"
+    ask = asking.menu(turn)
     if to_e164(name, region="PL") is not None:
         key = "who_sent.number_unknown"
-    return Outcome(do=(_tell(key, asking.menu(turn), when=asked.when(turn.now)),))
+        ways = proof.offer(turn, reads, "who_sent", **replace(asked, name=None).kept())
+        ask = asking.offer(turn, "who_sent.next", *ways, Option("human", "label.human"))
+    return Outcome(do=(_tell(key, ask, when=asked.when(turn.now)),))
 
 
 def _tell(key: str, ask: Asked, **arguments: object) -> Do:
@@ -208,10 +213,13 @@ def _tell(key: str, ask: Asked, **arguments: object) -> Do:
     return Do("tell_holder", arguments, replies, asks={"done": ask})
 
 
-def told_of(turn: Turn, reads: Reads, found: Found, **asked: str) -> Outcome:
+def told_of(
+    turn: Turn, reads: Reads, found: Found, *, others: tuple[Option, ...] | None = None, **asked: str
+) -> Outcome:
     """Name the client with its contact, and offer what one usually wants next.
 
-    asked: by what it was asked for, to ask for it again once the number is proven.
+    asked: by what it was asked for, to ask for it again once the number is proven. others: the way to who else
+    wrote, where a list goes on.
     """
     if found.client == WITHHELD:
         return Outcome(say=(Say("who_sent.sensitive"),), ask=_next_sensitive(turn, reads, **asked))
@@ -219,7 +227,7 @@ def told_of(turn: Turn, reads: Reads, found: Found, **asked: str) -> Outcome:
     # No address of a clinic or a debt collector stands in a message: it says as much as the name, and stays there.
     key = ("one" if found.sent_at is not None else "told") + ("_alone" if card.is_sensitive else "")
     say = Say(_TOLD[key], {"client": card.public_name, "domain": card.domain, "at": found.sent_at})
-    ask = _next(turn, reads, found.client, asked.get("sender"))
+    ask = _next(turn, reads, found.client, asked.get("sender"), others)
     return Outcome(say=(say,), ask=ask, memory={"client": found.client})
 
 
@@ -231,7 +239,13 @@ _TOLD = {
 }
 
 
-def _next(turn: Turn, reads: Reads, client: int, name: str | None = None) -> Asked:
+def _next(
+    turn: Turn,
+    reads: Reads,
+    client: int,
+    name: str | None = None,
+    others: tuple[Option, ...] | None = None,
+) -> Asked:
     """What one usually wants next; a time alone ("and the one yesterday?") asks the same again."""
     ask = asking.offer(
         turn,
@@ -239,7 +253,7 @@ def _next(turn: Turn, reads: Reads, client: int, name: str | None = None) -> Ask
         *_stop(turn, Option("opt_out", "label.stop_client", {"client": client}, is_opt_out=True)),
         Option("rights_menu", "label.rights", {"client": client}),
         Option("human", "label.human"),
-        *_others(turn, reads),
+        *(_others(turn, reads) if others is None else others),
     )
     return _open_for_a_time(turn, ask, name)
 
@@ -249,10 +263,10 @@ def _open_for_a_time(turn: Turn, ask: Asked, name: str | None) -> Asked:
     return replace(ask, slot=WHEN, topic="who_sent", slots=slots, takes_time=True)
 
 
-def _others(turn: Turn, reads: Reads) -> tuple[Option, ...]:
+def _others(turn: Turn, reads: Reads, label: str = "label.history") -> tuple[Option, ...]:
     """Who else wrote: for a proven number, so it is offered where one can be proven."""
     can_ask = turn.level >= Level.PROVEN or proof.can_prove(turn, reads)
-    return (Option("history", "label.history"),) if can_ask else ()
+    return (Option("history", label),) if can_ask else ()
 
 
 def _next_sensitive(turn: Turn, reads: Reads, **asked: str) -> Asked:
@@ -321,7 +335,7 @@ def when(found: Found) -> str:
 def _ask_name(turn: Turn, reads: Reads, asked: Meant) -> Asked:
     can_share = turn.medium is Medium.TELEGRAM and turn.person is None
     question = "who_sent.ask_name_or_contact" if can_share else "who_sent.ask_name"
-    others = _others(turn, reads)
+    others = _others(turn, reads, "label.to_me")
     return asking.fill(
         turn, question, *others, slot=TYPED, topic="who_sent", slots=asked.kept(), asks_contact=can_share
     )

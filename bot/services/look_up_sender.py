@@ -81,7 +81,7 @@ def of_answered(
         return None
     if message.sent_at < _earliest(book, person, None, now):
         return None
-    return _shown(_found(message), level)
+    return shown(_found(message), level)
 
 
 def of_person(
@@ -93,12 +93,14 @@ def of_person(
     until: datetime,
     now: datetime,
     level: Level,
+    told: Collection[int] = (),
 ) -> Finding:
     """Who wrote to a person between two moments: distinct clients, the newest message first.
 
     ours: only from this sender, name or number; below PROVEN it must be given, and only the last counts.
     since: cut to twelve months, below PROVEN to 30 days, and to when the number came to its holder. until: `now`
-    for an open question.
+    for an open question. told: clients left out, so that a list goes on where it ended and comes to the sensitive
+    ones last, each alone.
     """
     if not learns_of_messages(level) or (level < Level.PROVEN and ours is None):
         return NOT_VISIBLE_YET
@@ -109,7 +111,8 @@ def of_person(
     key = None if ours is None else sender_key(ours)
     earliest = _earliest(book, person, since, now)
     messages = sent.newest_by_client(book, person, since=earliest, until=until, sender_key=key)
-    return _finding(book, messages, level=level, asked_until=until, now=now)
+    news = [message for message in messages if message.client not in told]
+    return _finding(book, news, level=level, asked_until=until, now=now)
 
 
 def of_name(
@@ -260,6 +263,11 @@ def _templates_like(book: Book, text: str, among: Collection[int]) -> dict[int, 
     }
 
 
+def shown(found: Found, level: Level) -> Found:
+    """What a level may learn of one sender: to whoever has proven no number, a sensitive one is withheld."""
+    return replace(found, client=WITHHELD) if found.is_sensitive and level < Level.PROVEN else found
+
+
 def feed_is_fresh(book: Book, *, asked_until: datetime, now: datetime) -> bool:
     """Whether the feed would have told of everything sent until `asked_until`, so that "none" is true.
 
@@ -303,19 +311,15 @@ def _finding(
 def _listed(found: list[Found], *, level: Level, is_shared: bool = False) -> Finding:
     """Sensitive clients are told one by one or not at all, never in a list."""
     if len(found) == 1 and not is_shared:
-        return Finding("one", (_shown(found[0], level),))
+        return Finding("one", (shown(found[0], level),))
     told = tuple(f for f in found if not f.is_sensitive)
     if not told and not is_shared:
-        return Finding("one", (_shown(found[0], level),))
+        return Finding("one", (shown(found[0], level),))
     return Finding("several", told)
 
 
 def _found(message: Sent) -> Found:
     return Found(message.client, message.sent_at, message.sender, message.is_sensitive)
-
-
-def _shown(found: Found, level: Level) -> Found:
-    return replace(found, client=WITHHELD) if found.is_sensitive and level < Level.PROVEN else found
 
 
 def _earliest(book: Book, person: int, since: datetime | None, now: datetime) -> datetime:

@@ -11,10 +11,10 @@ from bot.domain.conversation import Level
 from bot.domain.messages import Medium
 from bot.ledger import conversations, people
 from bot.ledger.tables import conversations as table
-from bot.services.import_files import import_senders
+from bot.services.import_files import import_clients, import_senders
 from bot.services.take_sent import take_sent
 from tests.conftest import Clock
-from tests.world import ALA, BOT_NUMBER, CLINIC_NUMBER, SHARED_NUMBER, SHOP_NUMBER, World
+from tests.world import ALA, BOT_NUMBER, CLIENTS, CLINIC_NUMBER, SHARED_NUMBER, SHOP_NUMBER, World
 
 TELEGRAM = {"as_": "5550001", "to": "42", "medium": Medium.TELEGRAM}
 DAY = timedelta(days=1)
@@ -294,7 +294,12 @@ def test_somebody_elses_number_brings_the_same_words_known_or_not(world: World) 
     world.says("POMOC", **TELEGRAM)
     answers = {asks(world, f"kto pisze na numer {number}", **TELEGRAM) for number in (known, unknown)}
     assert len(answers) == 1
-    assert "cudzy numer" in answers.pop()
+    assert "kto potwierdzi go kodem" in answers.pop()
+
+
+def test_their_own_number_in_the_question_is_no_sender(world: World) -> None:
+    world.sent("shop", SHOP_NUMBER)
+    assert "Agrest" in asks(world, "kto pisze na mój numer 500 100 200")
 
 
 def test_a_chat_is_told_five_names_a_day(world: World, clock: Clock) -> None:
@@ -348,9 +353,7 @@ def test_where_a_number_is_from_is_asked_of_no_time(world: World) -> None:
     assert "Agrest" in answered
 
 
-@pytest.mark.parametrize(
-    "text", ["gdzie mam tego szukać na tym telefonie", "nie wiem jak to sprawdzić na tym telefonie"]
-)
+@pytest.mark.parametrize("text", ["gdzie mam tego szukać na tym telefonie", "nie wiem", "nie mam pojęcia"])
 def test_an_answer_that_is_no_name_is_asked_again(world: World, text: str) -> None:
     world.says("KTO", to=BOT_NUMBER)
     assert "nadawcy" in said(world, text, to=BOT_NUMBER)
@@ -363,3 +366,15 @@ def test_days_are_warsaws_at_the_end_of_summer_time(world: World, clock: Clock) 
     world.sent("shop", SHARED_NUMBER, ago=timedelta(hours=12, minutes=30))  # Monday 00:30
     assert "Stronica" in asks(world, "kto pisał wczoraj", to=SHARED_NUMBER)
     assert "Agrest" in asks(world, "kto pisał dziś", to=SHARED_NUMBER)
+
+
+def test_who_became_sensitive_since_it_was_offered_is_not_named_when_it_is_chosen(
+    world: World, tmp_path: Path
+) -> None:
+    world.says("KTO", **TELEGRAM)
+    assert "2. Stronica" in said(world, "NOWOSCI", **TELEGRAM)
+    (tmp_path / "clients.csv").write_text(
+        CLIENTS.replace("stronica.example,pl,no", "stronica.example,pl,yes")
+    )
+    import_clients(world.house.ledger, tmp_path / "clients.csv", None, world.now)
+    assert "tronica" not in said(world, "2", **TELEGRAM)
