@@ -50,7 +50,7 @@ def run(*, port: int, folder: Path, open_browser: bool, line: Line) -> None:
 
 def chat(*, person: str, channel: str, to: str, line: Line, folder: Path = Path("var/demo")) -> None:
     """A conversation in the terminal on the demo's data: one message a line, until the input ends."""
-    address = simulator.address_of(medium=channel, person=person, ours=to)
+    address = simulator.address_of(medium=channel, person=person, ours=to or sample.SHOP_NUMBER)
     with _house(folder, "http://127.0.0.1:8000", line) as built:
         worker = Worker(built, responders=1, deliverers=1)
         worker.start()
