@@ -11,7 +11,7 @@ from bot.domain.folding import fold
 from bot.domain.moments import Moment, moment_in, shown
 from bot.domain.numbers import number_in
 from bot.domain.own_words import blanked, quotes
-from bot.ledger import queues
+from bot.ledger import people, queues
 from bot.services import look_up_sender
 from bot.services.contracts import Reads
 from bot.services.look_up_sender import LOOK_BACK, LOOK_BACK_MOST
@@ -91,9 +91,17 @@ def said(turn: Turn) -> str:
 
 
 def _named(turn: Turn, reads: Reads, text: str) -> str | None:
-    """A registered name, or a number, that stands in a sentence."""
+    """A registered name, or a number, that stands in a sentence; not the person's own."""
     since = turn.now - LOOK_BACK_MOST
-    return look_up_sender.name_in(reads.book, text, now=turn.now, since=since) or number_in(text)
+    name = look_up_sender.name_in(reads.book, text, now=turn.now, since=since)
+    return name or _number(turn, reads, text)
+
+
+def _number(turn: Turn, reads: Reads, text: str) -> str | None:
+    """« who writes to my number 500 100 200 » asks for no sender of that number."""
+    number = number_in(text)
+    own = None if turn.person is None else people.number_of(reads.book, turn.person)
+    return None if number == own else number
 
 
 def _typed(turn: Turn, reads: Reads, text: str, moment: Moment | None) -> str | None:
@@ -104,7 +112,7 @@ def _typed(turn: Turn, reads: Reads, text: str, moment: Moment | None) -> str | 
     since = turn.now - LOOK_BACK_MOST
     candidates = (" ".join(stripped).strip(), " ".join(words), *words[:MOST_WORDS])
     known = (c for c in candidates if look_up_sender.is_registered(reads.book, c, since=since, now=turn.now))
-    found = next(known, None) or number_in(rest)
+    found = next(known, None) or _number(turn, reads, rest)
     if found is not None:
         return found
     name = " ".join(words)
@@ -112,7 +120,9 @@ def _typed(turn: Turn, reads: Reads, text: str, moment: Moment | None) -> str | 
 
 
 _LEADS = frozenset(
-    "nadawca nadawcy nazwa nazwy chyba jest sender name called says absender name ist heisst "
-    "відправник відправника назва".split()
+    fold(word)
+    for word in "nadawca nadawcy nazwa nazwy chyba jest sender name called says absender name ist heisst "
+    "відправник відправника назва "
+    "wiem wiadomo pojęcia pamiętam brak know don't idea weiß keine ahnung знаю".split()
 )
 _SIGNS = "„“”\"«»'‚‘’.,!?:;()"
