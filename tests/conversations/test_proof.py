@@ -22,6 +22,7 @@ TELEGRAM = {"as_": "5550001", "to": "42", "medium": Medium.TELEGRAM}
 OTHER_CHAT = {"as_": "5550002", "to": "42", "medium": Medium.TELEGRAM}
 WHATSAPP = {"as_": ALA, "to": f"whatsapp:{BOT_NUMBER}", "medium": Medium.WHATSAPP}
 STRANGER = "+48500100777"
+MY_NUMBER = "kto pisał na mój numer"
 
 
 def said(world: World, text: str, **more: object) -> str:
@@ -52,7 +53,7 @@ def choose(world: World, answered: str, label: str, **more: object) -> str:
 
 def proven(world: World, number: str = ALA, **chat: object) -> str:
     """Ask who wrote, give the number, type the code; the answer to that."""
-    choose(world, said(world, "KTO", **chat), "kto jeszcze pisał", **chat)
+    choose(world, said(world, "KTO", **chat), MY_NUMBER, **chat)
     said(world, number, **chat)
     return said(world, codes(world, number)[-1], **chat)
 
@@ -67,7 +68,7 @@ def level(world: World, person: str = "5550001") -> Level:
 def test_a_chat_proves_a_number_by_the_code_and_is_told_who_wrote(world: World) -> None:
     world.sent("shop", "AGREST", ago=timedelta(days=2))
     world.sent("books", "STRONICA", ago=timedelta(days=1))
-    assert "numer telefonu" in choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    assert "numer telefonu" in choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     assert "sześć cyfr" in said(world, "500 100 200", **TELEGRAM)
     listed = said(world, codes(world)[0], **TELEGRAM)
     assert "numer potwierdzony" in listed
@@ -76,7 +77,7 @@ def test_a_chat_proves_a_number_by_the_code_and_is_told_who_wrote(world: World) 
 
 
 def test_the_code_comes_by_sms_from_our_own_number_and_says_what_it_is_for(world: World) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     [sms] = [m for m in world.phone.arrived if m.address.person == ALA]
     assert (sms.address.medium, sms.address.ours) == (Medium.SMS, BOT_NUMBER)
@@ -97,7 +98,7 @@ def test_an_sms_asks_for_more_and_answers_the_code_where_it_came(world: World) -
 
 def test_on_whatsapp_only_the_number_written_from_can_be_proven(world: World) -> None:
     world.sent("books", "STRONICA")
-    answered = choose(world, said(world, "KTO", **WHATSAPP), "kto jeszcze pisał", **WHATSAPP)
+    answered = choose(world, said(world, "KTO", **WHATSAPP), MY_NUMBER, **WHATSAPP)
     assert "inny numer" not in answered
     assert "Stronica" in said(world, codes(world)[0], **WHATSAPP)
 
@@ -115,6 +116,10 @@ def test_a_clinic_is_named_to_whoever_proves_the_number_and_stands_in_no_list(wo
     assert "Agrest" in listed
     assert "Jasna" not in listed
     assert "tylko osobno" in listed
+    alone = choose(world, listed, "dalej", to=CLINIC_NUMBER)
+    assert "Przychodnia Jasna" in alone
+    assert "Agrest" not in alone
+    assert "dalej" not in alone
 
 
 def test_a_clinic_named_by_its_sender_is_told_to_its_recipient_alone(world: World) -> None:
@@ -141,7 +146,7 @@ def test_twelve_months_are_told_on_asking_and_no_more(world: World) -> None:
 def test_a_long_list_comes_in_pages_that_fit_an_sms(world: World) -> None:
     for client, sender in (("shop", "AGREST"), ("books", "STRONICA"), ("shop", "NOWOSCI")):
         world.sent(client, sender)
-    choose(world, said(world, "KTO", to=BOT_NUMBER), "kto jeszcze pisal", to=BOT_NUMBER)
+    choose(world, said(world, "KTO", to=BOT_NUMBER), "kto pisal na moj numer", to=BOT_NUMBER)
     said(world, codes(world)[0], to=BOT_NUMBER)
     for message in world.phone.arrived:
         assert count(message.text).parts <= 2
@@ -158,14 +163,14 @@ def test_a_stop_that_waited_is_carried_out_with_the_proof(world: World) -> None:
 
 def test_a_stop_between_the_number_and_its_code_waits_for_the_code(world: World) -> None:
     world.sent("shop", "AGREST")
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     assert "przepiszesz tu kod" in said(world, "STOP", **TELEGRAM)
     assert "Agrest Moda nie wyśle" in said(world, codes(world)[0], **TELEGRAM)
 
 
 def test_a_wrong_code_says_how_many_tries_are_left_and_the_right_one_still_counts(world: World) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     code = codes(world)[0]
     wrong = code[:-1] + ("1" if code[-1] != "1" else "2")
@@ -175,7 +180,7 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_the_right_one_still_count
 
 
 def test_five_wrong_ones_lock_a_code_and_a_new_one_opens_again(world: World) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     first = codes(world)[0]
     wrong = first[:-1] + ("1" if first[-1] != "1" else "2")
@@ -188,7 +193,7 @@ def test_five_wrong_ones_lock_a_code_and_a_new_one_opens_again(world: World) -> 
 
 
 def test_a_code_ends_after_ten_minutes_whether_it_is_purged_by_then_or_not(world: World, clock: Clock) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     clock.move(timedelta(minutes=11))
     assert "już nie działa" in said(world, codes(world)[0], **TELEGRAM)
@@ -201,14 +206,14 @@ def test_a_code_ends_after_ten_minutes_whether_it_is_purged_by_then_or_not(world
 
 
 def test_giving_up_changes_nothing(world: World) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     answered = said(world, "500100200", **TELEGRAM)
     assert "nic nie zmieniam" in choose(world, answered, "rezygnuję", **TELEGRAM)
     assert level(world) is Level.ANONYMOUS
 
 
 def test_what_is_no_number_is_asked_again(world: World) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     assert "same cyfry" in said(world, "nie mam teraz pod ręką", **TELEGRAM)
     assert "sześć cyfr" in said(world, "mój numer to 500 100 200", **TELEGRAM)
 
@@ -219,12 +224,12 @@ def test_a_proof_ends_after_an_hour(world: World, clock: Clock) -> None:
     clock.move(timedelta(minutes=61))
     assert level(world) is Level.CONTACT
     answered = said(world, "KTO", **TELEGRAM)
-    assert "sześć cyfr" in choose(world, answered, "kto jeszcze pisał", **TELEGRAM)  # it knows the number
+    assert "sześć cyfr" in choose(world, answered, MY_NUMBER, **TELEGRAM)  # it knows the number
 
 
 def test_a_code_proves_nothing_in_another_chat(world: World) -> None:
     for chat in (TELEGRAM, OTHER_CHAT):
-        choose(world, said(world, "KTO", **chat), "kto jeszcze pisał", **chat)
+        choose(world, said(world, "KTO", **chat), MY_NUMBER, **chat)
         said(world, "500100200", **chat)
     first, second = codes(world)
     assert first == second or "nie zgadza" in said(world, first, **OTHER_CHAT)
@@ -234,13 +239,13 @@ def test_a_code_proves_nothing_in_another_chat(world: World) -> None:
 
 def test_a_stop_never_keeps_away_a_code_that_was_asked_for(world: World) -> None:
     world.says("STOP ALL", to=BOT_NUMBER)
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     assert len(codes(world)) == 1
 
 
 def test_a_code_that_could_not_leave_in_time_never_does(world: World, clock: Clock) -> None:
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     world.receive(world.inbound("500100200", **TELEGRAM))
     assert respond(world.house, TOPICS, clock=clock) == 1
     clock.move(timedelta(minutes=11))
@@ -279,7 +284,7 @@ def test_the_words_are_the_same_for_a_number_known_unknown_and_refused(world: Wo
     world.sent("shop", "AGREST", to=KNOWN)
     heard: list[list[str]] = []
     for chat, typed in ((TELEGRAM, KNOWN), (OTHER_CHAT, number)):
-        choose(world, said(world, "KTO", **chat), "kto jeszcze pisał", **chat)
+        choose(world, said(world, "KTO", **chat), MY_NUMBER, **chat)
         texts = [said(world, typed, **chat)]
         texts += [said(world, "000000", **chat) for _ in range(6)]
         heard.append(texts)
@@ -291,18 +296,18 @@ def test_three_codes_a_day_go_to_a_number_whoever_asks_and_nobody_can_tell(world
     heard = []
     for chat in range(4):
         place = {**TELEGRAM, "as_": f"55500{chat:02d}"}
-        choose(world, said(world, "KTO", **place), "kto jeszcze pisał", **place)
+        choose(world, said(world, "KTO", **place), MY_NUMBER, **place)
         heard.append(said(world, "500100200", **place))
     assert len(set(heard)) == 1
     assert len(codes(world)) == 3
     clock.move(timedelta(hours=25))
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     said(world, "500100200", **TELEGRAM)
     assert len(codes(world)) == 4
 
 
 def test_a_chat_asks_for_five_codes_a_day_to_whichever_numbers(world: World) -> None:
-    answered = choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    answered = choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     numbers = [f"+4850010080{n}" for n in range(6)]
     for number in numbers[:5]:
         answered = said(world, number, **TELEGRAM)
@@ -313,7 +318,7 @@ def test_a_chat_asks_for_five_codes_a_day_to_whichever_numbers(world: World) -> 
 
 def test_a_number_typed_by_a_stranger_leaves_no_trace_in_the_turn(world: World) -> None:
     """Whoever asks waits for the turn alone; the number is looked at only afterwards."""
-    choose(world, said(world, "KTO", **TELEGRAM), "kto jeszcze pisał", **TELEGRAM)
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
     world.receive(world.inbound(STRANGER, **TELEGRAM))
     with world.house.ledger.read() as book:
         assert book.rows(select(tables.people)) == []
