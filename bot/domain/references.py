@@ -13,28 +13,34 @@ _DIGITS = frozenset("23456789")
 
 _BY_FOUR = re.compile(rf"(?<!\w)([{LETTERS}]{{4}})[ -]?([{LETTERS}]{{4}})(?!\w)", re.IGNORECASE)
 
-# Folded beginnings of the words in which people ask how their case goes.
-_STEMS = (
-    "status stan spraw zgloszen wnios zadani prosb numer nr ref termin "  # Polish
-    "case request ticket reference number progress "
-    "fall vorgang anfrage anliegen antrag aktenzeichen stand nummer "
-    "справ заяв звернен запит статус стан номер sprav zayav zapyt"  # Ukrainian, also in Latin letters
-).split()
-_ABOUT_A_CASE = re.compile(r"\b(?:" + "|".join(_STEMS) + ")")
+# Folded beginnings of the words for a case.
+_CASE = re.compile(
+    r"(?:status|spraw|zgloszen|wnios|zadani|prosb|case|request|ticket|vorgang|anfrage|anliegen|antrag|справ|заяв|звернен"
+    r"|запит|статус|sprav|zayav|zapyt|aktenzeichen|fall$)"
+)
+# The words by which one asks about one's own.
+_ASKS = frozenset(
+    "co jak jaki jakie kiedy moj moja moje mojego mojej moim status any how my news update what when meine meinem "
+    "meinen meiner was wann wie stand міи мого моі моім моєі моєму моєю мою моя що як яка якии коли статус".split()
+)
+LONGEST_QUESTION = 9  #: words
 
 # What else may stand in such a question without making it another one.
 _BESIDE = frozenset(
     (
-        "a co czy dla do gdzie i ile jak jaki jakie jakis jakies jest juz kiedy ma mam moj moja moje mojego mojej moim "
-        "na o od odpowiedz odpowiedzi po podajcie prosze sa sie swojej ta tej to w wiadomo wiesci witam z ze "
-        "about an any answer are can could do for get going hello hi how in is me my news of on please tell the there "
-        "to update what whats when where with you your "
-        "aus bitte das den der die ein es gibt hallo ich ihr ist meine meinem meiner mit neues sagen sie steht um und "
-        "von wann was wie zu "
-        "будь ваша вже відповідь де до для з зі за і коли ласка мені мій мого моя моєю моєі моіи на по про скажіть "
-        "стосовно у чи що як який яка"
+        "a bedzie co czy dla do dostane gdzie i ile jak jaki jakie jakis jakies jest juz kiedy ma mam moj moja moje "
+        "mojego mojej moim na o od odpowiedz odpowiedzi po podajcie prosze sa sie swojej ta tej to w wiadomo wiesci "
+        "nr nru numer numerem numeru ref stan termin witam z ze "
+        "about an any answer are can could do for get going have hear hello hi how i in is it me my news of on please "
+        "number progress reference tell the there to update what whats when where with you your "
+        "aus bekomme bitte das den der die ein es gibt hallo ich ihr ist meine meinem meinen meiner mit neues sagen "
+        "nummer sie stand steht um und von wann was wie zu "
+        "буде будь ваша вже відповідь де до для з зі за і коли ласка мені міи мого моі моім моє моєі моєму моєю "
+        "мою моя на номер отримаю по про скажіть стосовно у чи що як яка якии"
     ).split()
 )
+# Not about a case at all: "how are things?" in three Slavic spellings.
+_GREETINGS = frozenset({"jak sprawy", "як справи", "як твоі справи", "як ваші справи"})
 
 
 def make(pick: Callable[[Sequence[str]], str]) -> str:
@@ -62,10 +68,24 @@ def found_in(text: str) -> tuple[str, ...]:
 
 def asks_nothing_else(text: str) -> bool:
     """Is a text that holds a reference about that case and nothing more? Else it may be a wish of its own."""
-    rest = fold(_BY_FOUR.sub(" ", text[:1000])).split()
-    return len(text) <= 1000 and all(word in _BESIDE or _ABOUT_A_CASE.match(word) for word in rest)
+    rest = _BY_FOUR.sub(
+        lambda found: " " if is_one("".join(found.groups()).upper()) else found[0], text[:1000]
+    )
+    return len(text) <= 1000 and all(word in _BESIDE or _CASE.match(word) for word in fold(rest).split())
+
+
+def asks_how_it_goes(text: str) -> bool:
+    """Does a short text without a reference ask how one's own case goes, and nothing else?"""
+    said = fold(text[:1000]).split()
+    return (
+        len(said) <= LONGEST_QUESTION
+        and " ".join(said) not in _GREETINGS
+        and any(_CASE.match(word) for word in said)
+        and not _ASKS.isdisjoint(said)
+        and asks_nothing_else(text)
+    )
 
 
 def asks_about_a_case(text: str) -> bool:
     """Is there a word for a case or its state in a text that holds a reference?"""
-    return _ABOUT_A_CASE.search(fold(text[:1000])) is not None
+    return any(_CASE.match(word) for word in fold(text[:1000]).split())

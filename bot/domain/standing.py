@@ -243,7 +243,7 @@ def _is_minor(folded: str) -> bool:
 
 
 _DATA = ("who_sent", "number_source", "rights_")
-_UNCLEAR = ("not_understood", "did_you_mean", "not_read")
+_UNCLEAR = ("not_understood", "did_you_mean", "not_read", "opt_out_unsure")
 _TAKEN_OVER: Mapping[Speaker, tuple[str, ...]] = {
     Speaker.AGENT: (*_DATA, *_UNCLEAR, "human"),
     Speaker.PARENT: (*_DATA, "human"),  # ordinary talk is full of children

@@ -165,6 +165,16 @@ def own(book: Book, refs: Sequence[str], *, conversation: int, person: int | Non
     return None if row is None else _case(row)
 
 
+def newest_own(book: Book, *, conversation: int, person: int | None) -> Case | None:
+    """The newest case of this conversation or this person that was surely filed for them."""
+    is_theirs = cases.c.conversation == conversation
+    if person is not None:
+        is_theirs |= cases.c.person == person
+    query = select(cases).where(is_theirs, cases.c.state != "possible").order_by(cases.c.id.desc()).limit(1)
+    row = book.row(query)
+    return None if row is None else _case(row)
+
+
 def open_of(book: Book, conversation: int, topic: str | None = None) -> Case | None:
     """The newest case of the conversation that is not closed, of one topic or of any."""
     row = book.row(_NEWEST, of=conversation, about=topic)

@@ -15,19 +15,22 @@ from bot.ledger.conversations import Conversation
 INTENT = "case_status"
 UNKNOWN = ""  #: among the facts, in the place of a case: a reference that is not theirs
 
-_OWN_WISHES = ("rights_", "opt_out", "opt_in", "human", "report_scam", "spoken_for", "back_to_bot")
-"""What somebody wants beside a reference; anything else said with one is a question about the case."""
+_WISHES = ("rights_", "opt_out", "opt_in", "human", "report_scam", "spoken_for", "back_to_bot")
+"""What somebody wants beside a reference of theirs; anything else said with one is a question about the case."""
+
+_UNCLEAR = ("not_understood", "did_you_mean", "not_read")
 
 
 def named_in(book: Book, conversation: Conversation, text: str) -> str | None:
-    """The case that a text names, by its row id, or UNKNOWN; None: it names none.
+    """The case that a text is about, by its row id, or UNKNOWN; None: it is about none.
 
-    Eight signs that are nobody's reference here are one only where the text speaks of a case, since a sender's name
-    may look so.
+    Without a reference a plain question how it goes means the newest that is theirs, if there is one. Eight signs that
+    are nobody's reference here are one only where the text speaks of a case, since a sender's name may look so.
     """
     refs = references.found_in(text)
     if not refs:
-        return None
+        newest = _newest(book, conversation) if references.asks_how_it_goes(text) else None
+        return None if newest is None else str(newest.id)
     case = _own(book, conversation, refs)
     if case is not None:
         return str(case.id)
@@ -41,15 +44,32 @@ def wish_for(case: str) -> Wish:
 
 def rather(wishes: tuple[Wish, ...], case: str | None) -> tuple[Wish, ...]:
     """What a text that names a case asks for: what it surely wants beside that, else how the case goes."""
-    if case is None or any(wish.intent.startswith(_OWN_WISHES) for wish in wishes):
+    if case is None:
         return wishes
-    return (wish_for(case),)
+    is_about_it = all(
+        wish.intent in _UNCLEAR if case == UNKNOWN else not wish.intent.startswith(_WISHES) for wish in wishes
+    )
+    return (wish_for(case),) if is_about_it else wishes
 
 
 def _own(book: Book, conversation: Conversation, refs: tuple[str, ...]) -> Case | None:
+    return _theirs(
+        book,
+        conversation.person,
+        cases.own(book, refs, conversation=conversation.id, person=conversation.person),
+    )
+
+
+def _newest(book: Book, conversation: Conversation) -> Case | None:
+    return _theirs(
+        book,
+        conversation.person,
+        cases.newest_own(book, conversation=conversation.id, person=conversation.person),
+    )
+
+
+def _theirs(book: Book, person: int | None, case: Case | None) -> Case | None:
     """Not what was filed before the number changed hands: that was somebody else's."""
-    person = conversation.person
-    case = cases.own(book, refs, conversation=conversation.id, person=person)
     if case is None or person is None:
         return case
     since = people.holder_since(book, person)

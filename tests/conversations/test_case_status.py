@@ -118,6 +118,17 @@ def test_anothers_reference_reads_like_one_that_nobody_has(world: World) -> None
     assert case.ref not in theirs
 
 
+def test_without_a_reference_the_newest_case_is_meant(world: World) -> None:
+    case = ours(world)
+    world.model.is_away = True
+    assert case.ref in said(world, "co z moją sprawą?", to=BOT_NUMBER)
+
+
+def test_without_a_case_the_question_is_read_like_any_other(world: World) -> None:
+    world.model.known["what about my request"] = ("rights_access", 0.95)
+    assert "1=" in said(world, "what about my request", to=BOT_NUMBER)
+
+
 def test_a_reference_alone_that_is_not_theirs_is_read_like_any_word(world: World) -> None:
     """A sender's name may look like one, so nothing shows either way."""
     case = ours(world)

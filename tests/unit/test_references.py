@@ -30,12 +30,16 @@ def test_a_reference_has_letters_and_digits_and_nothing_that_is_misheard() -> No
         "what about case AB23CD45",
         "Wie steht es um AB23CD45, mein Fall",
         "що зі справою AB23CD45",
-        "nr.AB23CD45",
     ],
 )
 def test_a_question_about_a_case_is_found_however_it_is_typed(text: str) -> None:
     assert references.found_in(text) == ("AB23CD45",)
     assert references.asks_about_a_case(text)
+
+
+def test_a_number_or_a_name_is_not_spoken_of_as_a_case() -> None:
+    assert references.found_in("kto to, numer PACZKA24") == ("PACZKA24",)
+    assert not references.asks_about_a_case("kto to, numer PACZKA24")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,46 @@ def test_a_plain_question_asks_nothing_else(text: str) -> None:
 )
 def test_what_more_is_said_is_not_lost(text: str) -> None:
     assert not references.asks_nothing_else(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "co z moją sprawą?",
+        "status sprawy",
+        "STATUS",
+        "kiedy dostanę odpowiedź na moje żądanie",
+        "what about my request",
+        "any news on my case?",
+        "Wie steht es um meinen Antrag",
+        "що з моїм запитом",
+        "коли буде відповідь на мою заяву",
+    ],
+)
+def test_a_question_without_a_reference_is_told_too(text: str) -> None:
+    assert references.asks_how_it_goes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mam prośbę",
+        "mam sprawę",
+        "what is my number",
+        "moja sprawa to usunięcie danych",
+        "just in case",
+        "What requests can I make here?",
+        "як справи?",
+        "jak sprawy",
+        "I want to make a request",
+        "jaki jest mój numer",
+        "что в моем случае",
+        "co u ciebie",
+        "",
+    ],
+)
+def test_other_questions_are_not_taken_for_it(text: str) -> None:
+    assert not references.asks_how_it_goes(text)
 
 
 def test_several_are_found_each_once() -> None:
