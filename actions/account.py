@@ -45,7 +45,8 @@ def proven(turn: Turn, reads: Reads) -> Outcome:
         return Outcome(do=(Do("hand_over", {}, {"done": "account.ok", "already": "account.ok"}),))
     question = "proof.digits" if proof is None else AFTER[proof]
     arguments = {} if proof is None else left(turn)
-    return Outcome(ask=_await(turn, question, str(turn.wish.slots.get("account") or ""), **arguments))
+    ask = _await(turn, question, str(turn.wish.slots.get("account") or ""), **arguments)
+    return Outcome(ask=ask, is_understood=proof is not None)
 
 
 def by_hand(turn: Turn, reads: Reads) -> Outcome:

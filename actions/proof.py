@@ -12,7 +12,7 @@ from actions import asking
 from bot.domain.conversation import Asked, Do, Level, Option, Outcome, Say, Turn
 from bot.domain.messages import Medium
 from bot.domain.numbers import number_in
-from bot.services import verify_number
+from bot.services import take_code, verify_number
 from bot.services.contracts import Reads
 
 Then = Mapping[str, Any]
@@ -49,7 +49,7 @@ def number(turn: Turn, reads: Reads) -> Outcome:
         return _begin(turn, then, is_other=bool(slots.get("is_other")))
     to = number_in(str(typed))
     if to is None:
-        return Outcome(say=(Say("proof.no_number"),), ask=_ask_number(turn, then))
+        return Outcome(say=(Say("proof.no_number"),), ask=_ask_number(turn, then), is_understood=False)
     return _send(turn, to, then)
 
 
@@ -60,8 +60,10 @@ def proven(turn: Turn, reads: Reads) -> Outcome:
     proof = turn.facts.get("proof")
     if proof == "ok":
         return Outcome(say=(Say("proof.ok"),))
+    if proof == take_code.ELSEWHERE:
+        return Outcome(say=(Say("proof.elsewhere"),))
     if proof is None:
-        return Outcome(ask=_await(turn, "proof.digits", to, then))
+        return Outcome(ask=_await(turn, "proof.digits", to, then), is_understood=False)
     return Outcome(ask=_await(turn, AFTER[proof], to, then, **left(turn)))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from bot.domain.codes import TERMS, Proof, Purpose
 from bot.ledger.book import Book, Prepared, Row
-from bot.ledger.tables import codes
+from bot.ledger.tables import codes, outbox
 
 ABOUT = "codes.about"
 _CODE = "code"
@@ -233,6 +233,14 @@ def proven(book: Book, conversation: int, purpose: Purpose, *, now: datetime) ->
     )
     row = book.row(query.order_by(codes.c.id.desc()).limit(1))
     return None if row is None else _read(book, row)
+
+
+def came_here(book: Book, conversation: int, *, now: datetime) -> bool:
+    """Did an SMS with a code that may still be typed back go to this conversation, whichever asked for it?"""
+    query = select(outbox.c.id).where(
+        outbox.c.conversation == conversation, outbox.c.kind == "code", outbox.c.expires_at > now
+    )
+    return book.scalar(query.limit(1)) is not None
 
 
 _IS_UNSENT = codes.c.ready_at.is_not(None)  # a newer one may have taken its place meanwhile

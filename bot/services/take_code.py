@@ -20,11 +20,15 @@ from bot.services import verify_account, verify_number
 from bot.services.contracts import House
 
 SLOT = "digits"  #: of the question that awaits a code
+ELSEWHERE = "elsewhere"  #: as a proof: it was typed into the SMS that bore it, not where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the turn takes up. Facts: `proof`, `left` (tries), and `stop`, how a STOP that waited ended."""
+    """What the turn takes up.
+
+    Facts: `proof` (domain.codes.Proof, or ELSEWHERE), `left` (tries), and `stop`, how a STOP that waited ended.
+    """
 
     wishes: tuple[Wish, ...]
     facts: dict[str, str]
@@ -37,7 +41,7 @@ def take_code(house: House, book: Book, conversation: Conversation, text: str, *
         return None
     code = codes.newest(book, conversation.id, Purpose.PROOF, Purpose.ACCOUNT)
     if code is None:
-        return _forgotten(conversation, now)
+        return _forgotten(conversation, now) or _misplaced(book, conversation, now)
     if code.used_at is not None:
         return None
     tried = codes.take_try(book, code, said, now=now, counts_until=now + PROVEN_LASTS)
@@ -59,6 +63,13 @@ def _forgotten(conversation: Conversation, now: datetime) -> Taken | None:
     if asked is None or asked.slot != SLOT:
         return None
     return Taken((_wish(asked.topic, asked.slots),), {"proof": Proof.EXPIRED.value, "left": "0"})
+
+
+def _misplaced(book: Book, conversation: Conversation, now: datetime) -> Taken | None:
+    """People answer the SMS that bears a code; it counts only where it was asked for, or anybody could ask for it."""
+    if not codes.came_here(book, conversation.id, now=now):
+        return None
+    return Taken((_wish("number_proof", {}),), {"proof": ELSEWHERE, "left": "0"})
 
 
 def _then(code: Code) -> tuple[Wish, ...]:

@@ -237,6 +237,14 @@ def test_a_code_proves_nothing_in_another_chat(world: World) -> None:
     assert level(world) is Level.ANONYMOUS
 
 
+def test_a_code_typed_into_its_own_sms_counts_for_nothing_and_is_sent_where_it_belongs(world: World) -> None:
+    choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
+    said(world, "500100200", **TELEGRAM)
+    assert "tam, gdzie o niego prosisz" in said(world, codes(world)[0], to=BOT_NUMBER)
+    assert level(world) is Level.ANONYMOUS
+    assert "numer potwierdzony" in said(world, codes(world)[0], **TELEGRAM)
+
+
 def test_a_stop_never_keeps_away_a_code_that_was_asked_for(world: World) -> None:
     world.says("STOP ALL", to=BOT_NUMBER)
     choose(world, said(world, "KTO", **TELEGRAM), MY_NUMBER, **TELEGRAM)
@@ -253,7 +261,9 @@ def test_a_code_that_could_not_leave_in_time_never_does(world: World, clock: Clo
     assert codes(world) == []
 
 
-def test_a_code_reaches_neither_the_model_nor_a_case(world: World) -> None:
+def test_a_code_reaches_neither_the_model_nor_a_case_nor_the_log(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     proven(world, **TELEGRAM)
     code = codes(world)[0]
     said(world, "CZLOWIEK", **TELEGRAM)
@@ -264,6 +274,9 @@ def test_a_code_reaches_neither_the_model_nor_a_case(world: World) -> None:
         ]
     assert notes
     assert all(code not in note for note in notes)
+    logged = capsys.readouterr()
+    assert "code sent" in logged.out
+    assert code not in logged.out + logged.err
 
 
 # --- the same words whatever is known ----------------------------------------------------------------
