@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
+from bot.domain import follow_ups
 from bot.domain.errors import BadInput
 from bot.domain.keywords import NOTHING, Act, Verdict
 from bot.domain.language import detect
@@ -178,6 +179,9 @@ def tables(report: Report) -> list[Table]:
 def _decided(verdict: Verdict, reading: Reading | None, text: str) -> dict[str, Any]:
     if verdict.act is not Act.NONE:
         return _from_words(verdict, reading)
+    if follow_ups.asks_who(text):
+        ranking = reading.ranking if reading else ()
+        return _answer("who_sent", 1.0, by="phrase", act="do", ranking=ranking)
     if reading is not None:
         return _from_model(reading, text)
     if verdict != NOTHING and verdict.intent:

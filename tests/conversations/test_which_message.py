@@ -64,6 +64,17 @@ def test_a_time_in_words_tells_which_message_of_a_shared_number_is_meant(world: 
     assert "Agrest" not in answered
 
 
+@pytest.mark.parametrize("is_away", [False, True])
+@pytest.mark.parametrize("text", ["kto pisał wczoraj wieczorem", "who texted me yesterday evening"])
+def test_who_wrote_at_a_time_needs_no_model(world: World, text: str, is_away: bool) -> None:
+    """Models take a question that is mostly a time for ordinary talk."""
+    world.sent("books", SHARED_NUMBER, ago=EVENING)
+    world.sent("shop", SHARED_NUMBER)
+    world.model.known[text] = ("out_of_scope", 0.95)
+    world.model.is_away = is_away
+    assert "Stronica" in said(world, text, to=SHARED_NUMBER)
+
+
 def test_the_hour_is_remembered_less_well_than_the_day(world: World) -> None:
     world.sent("books", SHARED_NUMBER, ago=EVENING)
     world.sent("shop", SHARED_NUMBER)
