@@ -53,11 +53,9 @@ class Conversation:
 
 
 _BY_ID = Prepared(lambda _: select(table).where(table.c.id == bindparam("conversation")))
+_SEVERAL = Prepared(lambda _: select(table).where(table.c.id.in_(bindparam("numbers", expanding=True))))
 # NO KEY UPDATE: a claim that cancels a row of the outbox has PostgreSQL check the row's conversation, and FOR UPDATE
 # would have it wait for a STOP in that conversation, which waits for the person that the claim holds.
-_OWNERS = Prepared(
-    lambda _: select(table.c.id, table.c.owner).where(table.c.id.in_(bindparam("numbers", expanding=True)))
-)
 _LOCKED = Prepared(
     lambda _: select(table).where(table.c.id == bindparam("conversation")).with_for_update(key_share=True)
 )
@@ -138,9 +136,9 @@ def find(book: Book, address: Address) -> int | None:
     return number
 
 
-def owners(book: Book, numbers: Sequence[int]) -> dict[int, Owner]:
-    """Who speaks in each of several conversations."""
-    return {row["id"]: Owner(row["owner"]) for row in book.rows(_OWNERS, numbers=list(numbers))}
+def several(book: Book, numbers: Sequence[int]) -> dict[int, Conversation]:
+    """Those of several conversations that are there, by their row ids."""
+    return {row["id"]: _read(book, row) for row in book.rows(_SEVERAL, numbers=list(numbers))}
 
 
 def ask(book: Book, conversation: int, asked: Asked | None) -> None:

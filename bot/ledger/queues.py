@@ -163,7 +163,7 @@ _MINE = Prepared(
 _SETTLE_IN = Prepared(
     lambda _: (
         update(inbox)
-        .where(inbox.c.id == bindparam("message"))
+        .where(inbox.c.id == bindparam("message"), inbox.c.lease == bindparam("by"), inbox.c.state == "new")
         .values(
             state="settled",
             settled_at=bindparam("at"),
@@ -332,8 +332,10 @@ def still_mine(book: Book, message: Received) -> bool:
     return book.scalar(_MINE, message=message.id, by=message.lease) is not None
 
 
-def settle_inbox(book: Book, message: Received, *, now: datetime, needs_reading: bool = False) -> None:
-    book.do(_SETTLE_IN, message=message.id, at=now, unread=needs_reading)
+def settle_inbox(book: Book, message: Received, *, now: datetime, needs_reading: bool = False) -> bool:
+    """Nothing is left to do for a message. False: the lease is not ours any more, and so is the message."""
+    changed = book.do(_SETTLE_IN, message=message.id, by=message.lease, at=now, unread=needs_reading)
+    return changed == 1
 
 
 def put_back(book: Book, message: Received, *, ready_at: datetime) -> None:

@@ -47,9 +47,9 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
             return 0
     with house.ledger.write() as book:
         claimed = queues.claim_inbox(book, now=clock(), limit=limit)
-        owners = conversations.owners(book, [m.conversation for m in claimed]) if claimed else {}
-    claimed = _with_pasted(house, claimed, clock())
-    readings = _read(house, [m for m in claimed if owners[m.conversation] is Owner.BOT])
+        talks = conversations.several(book, [m.conversation for m in claimed]) if claimed else {}
+    claimed = _with_pasted(house, claimed, talks, clock())
+    readings = _read(house, [m for m in claimed if talks[m.conversation].owner is Owner.BOT])
     if len(claimed) == 1 or not _are_answered(house, topics, claimed, readings, clock):
         for message in claimed:
             try:
@@ -86,9 +86,10 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
     """
     with house.ledger.read() as book:
         messages = queues.unread(book, since=clock() - REREAD_WITHIN, limit=limit)
+        talks = conversations.several(book, [m.conversation for m in messages]) if messages else {}
     if not messages:
         return 0
-    messages = _with_pasted(house, messages, clock())
+    messages = _with_pasted(house, messages, talks, clock())
     readings = _read(house, messages)
     done = 0
     for message in messages:
@@ -110,14 +111,19 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
     return done
 
 
-def _with_pasted(house: House, messages: Sequence[queues.Received], now: datetime) -> list[queues.Received]:
+def _with_pasted(
+    house: House,
+    messages: Sequence[queues.Received],
+    talks: Mapping[int, Conversation],
+    now: datetime,
+) -> list[queues.Received]:
     """The same, those that show a text which a client sent with the places where it stands among their facts."""
     found: dict[int, tuple[tuple[int, int], ...]] = {}
     may_show = [m for m in messages if m.kind is Kind.TEXT and look_up_sender.may_be_sent(m.text)]
     if may_show:
         with house.ledger.read() as book:
             for message in may_show:
-                who = conversations.get(book, message.conversation)
+                who = talks[message.conversation]
                 found[message.id] = look_up_sender.sent_spans(
                     book, message.text, person=who.person, now=now, level=who.level_at(now)
                 )
@@ -179,25 +185,21 @@ def _turn(
     read: _Read | None,
     now: datetime,
 ) -> None:
-    if not queues.still_mine(book, message):
-        return
     conversation = conversations.get(book, message.conversation, lock=True)
     wants_bot = any(w.intent == "back_to_bot" for w in message.wishes)
     if conversation.owner is not Owner.BOT and not wants_bot:
-        escalate.add_to_case(book, conversation, message.text, at=message.received_at, inbox=message.id)
-        queues.settle_inbox(book, message, now=now)
+        if queues.settle_inbox(book, message, now=now):
+            escalate.add_to_case(book, conversation, message.text, at=message.received_at, inbox=message.id)
         return
     wishes = tuple(_meant(w, conversation, now) for w in _wishes(house, conversation, message, read, now))
     is_unread = not message.wishes if read is None else not read.is_read
-    if not wishes:
-        queues.settle_inbox(book, message, now=now, needs_reading=is_unread)
+    is_limited = bool(wishes) and _is_limited(book, conversation, wishes, now)
+    if not queues.settle_inbox(book, message, now=now, needs_reading=is_unread and not is_limited):
         return
-    if _is_limited(book, conversation, wishes, now):
+    if is_limited:
         _say_limited(house, book, conversation, message, now)
-        queues.settle_inbox(book, message, now=now)
-        return
-    _answer(house, topics, book, conversation, message, wishes, now)
-    queues.settle_inbox(book, message, now=now, needs_reading=is_unread)
+    elif wishes:
+        _answer(house, topics, book, conversation, message, wishes, now)
 
 
 def _wishes(
