@@ -76,7 +76,7 @@ def asks_nothing_else(text: str) -> bool:
 
 def asks_how_it_goes(text: str) -> bool:
     """Does a short text without a reference ask how one's own case goes, and nothing else?"""
-    said = fold(text[:1000]).split()
+    said = fold(text).split() if len(text) <= LONGEST_QUESTION * 12 else []
     return (
         len(said) <= LONGEST_QUESTION
         and " ".join(said) not in _GREETINGS

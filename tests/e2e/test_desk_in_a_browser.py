@@ -86,12 +86,13 @@ def test_a_direct_clients_request_is_answered_by_an_agent_from_the_desk(
     page.get_by_role("button", name="Sign in").click()
 
     row = (
-        page.get_by_role("region", name=re.compile("^Waiting"))
+        page.get_by_role("region", name=re.compile("^Due"))
         .get_by_role("row")
         .filter(has_text="access request")
     )
     expect(row.locator(f"time[datetime='{due.isoformat()}']")).to_be_visible(timeout=PATIENCE)
-    row.get_by_role("link", name=masked(DIRECT_CLIENT)).click()
+    expect(row.get_by_text(masked(DIRECT_CLIENT))).to_be_visible()
+    row.get_by_role("link").click()
     reference = page.get_by_role("complementary").locator("dd").first.inner_text()
     assert reference in receipt
     expect(page.get_by_text(ASKS)).to_be_visible()
