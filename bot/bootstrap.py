@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +24,7 @@ from bot.domain.keywords import load_words
 from bot.egress import Egress
 from bot.ledger import keys as key_files
 from bot.ledger.book import Ledger
+from bot.services import commands
 from bot.services.contracts import House, Understanding
 from bot.services.reach_account import Reach
 from bot.services.respond import Topics
@@ -99,10 +100,17 @@ def channels(settings: Settings) -> dict[str, Channel]:
     if settings.smsapi is not None:
         built["smsapi"] = Smsapi(settings.smsapi)
     if settings.telegram is not None:
-        built["telegram"] = Telegram(settings.telegram)
+        built["telegram"] = Telegram(settings.telegram, _menus(settings))
     if settings.web.simulator:
         built["simulator"] = Simulator()
     return built
+
+
+def _menus(settings: Settings) -> dict[str, Sequence[tuple[str, str]]]:
+    """The commands in each language, the operator's own first."""
+    menus = commands.offered(texts.load(settings.data_dir))
+    first = settings.default_language
+    return dict(sorted(menus.items(), key=lambda menu: menu[0] != first))
 
 
 def reach(settings: Settings) -> Reach:

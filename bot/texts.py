@@ -38,6 +38,9 @@ WIDEST: Mapping[str, str] = {
     "digits": "482913",
     "hours": "W" * 20,
     "count": "10",
+    "many": "99999",
+    "since": "28.12.2026",
+    "page": "w" * 26 + "/privacy",
 }
 """The widest value of each slot a text may have (DESIGN, invariant 12). A slot not listed fails the tests."""
 

@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -90,10 +90,14 @@ NEVER_MET = "initiate conversation"
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 START = re.compile(r"/start(@\w+)?(\s.*)?", re.DOTALL | re.IGNORECASE)
+ADDRESSED = re.compile(r"^(/\w+)@\w+")  # "/stop@whosent_bot"
 CONTACT_NUMBER = re.compile(r"\+?[0-9 ().-]{6,24}")
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 # Their lines hold URLs, and those the bot's token; an answer that cannot be read is logged with its text.
 CHATTY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "telegram": logging.CRITICAL + 1}
+
+Commands = Mapping[str, Sequence[tuple[str, str]]]
+"""By language: each command's name and what it does, in the order of the menu."""
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -104,11 +108,13 @@ class Telegram:
 
     name = "telegram"
 
-    def __init__(self, settings: TelegramSettings) -> None:
+    def __init__(self, settings: TelegramSettings, commands: Commands | None = None) -> None:
+        """commands: by language what the chat's menu offers; the first language is for whoever speaks none of them."""
         for name, level in CHATTY.items():
             logging.getLogger(name).setLevel(level)
         self.account = settings.token.partition(":")[0]
         self._secret = settings.webhook_secret.encode()
+        self._commands = commands or {}
         self._hook = settings.public_url + PATH
         self._requests = tuple(
             HTTPXRequest(read_timeout=TIMEOUT, write_timeout=TIMEOUT, pool_timeout=TIMEOUT) for _ in range(2)
@@ -248,6 +254,7 @@ class Telegram:
             if register:
                 self._loop.run(self._register())
             hook = self._loop.run(self._bot.get_webhook_info())
+            found += self._loop.run(self._menus())
         except (TelegramError, KeyError, TypeError, AttributeError) as error:
             return [Finding(False, f"Telegram does not answer as it should: {type(error).__name__}")]
         if not self._secret:
@@ -267,7 +274,23 @@ class Telegram:
             )
         return found
 
+    async def _menus(self) -> list[Finding]:
+        """Whether the menu of every language is the one we have; nothing if we have none."""
+        for language, commands in self._menus_of():
+            there = await self._bot.get_my_commands(language_code=language)
+            if [(c.command, c.description) for c in there] != list(commands):
+                return [Finding(False, "commands are not set")]
+        return [Finding(True, f"commands are set in {len(self._commands)} languages")] if self._commands else []
+
+    def _menus_of(self) -> Iterator[tuple[str | None, Sequence[tuple[str, str]]]]:
+        """Each language's menu, and the first once more for whoever has their Telegram in none of them."""
+        yield from self._commands.items()
+        for commands in list(self._commands.values())[:1]:
+            yield None, commands
+
     async def _register(self) -> None:
+        for language, commands in self._menus_of():
+            await self._bot.set_my_commands(list(commands), language_code=language)
         if not self._secret:
             await self._bot.delete_webhook(drop_pending_updates=False)
             return
@@ -375,7 +398,7 @@ def _written(message: Message, common: dict[str, Any]) -> Inbound | None:
         return Inbound(kind=Kind.START, **common)
     return Inbound(
         kind=Kind.TEXT,
-        text=_storable(text),
+        text=_storable(ADDRESSED.sub(r"\1", text, count=1)),
         is_forwarded=_is_of_another(message.forward_origin, message),
         **common,
     )

@@ -122,6 +122,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "forward_request": ("done", "again", "by_hand"),
     "hand_over": ("done", "already"),
     "hand_back": ("done", "already"),
+    "erase_own": ("done",),
 }
 """Every effect there is, with the ways it can end. `services/respond.py` carries them out."""
 
@@ -148,7 +149,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One thing the person wants, from whichever reading: `by` is keyword, phrase, option, slot or model.
+    """One thing the person wants, from whichever reading: `by` is keyword, command, phrase, option, slot or model.
 
     said: the part of the message that says so, where it holds several wishes; else empty.
     """
@@ -165,7 +166,7 @@ class Wish:
 class Turn:
     """What a topic gets to know of one message. Holds nothing it could write to.
 
-    person: the ledger's id of the proven or asserted number, None if there is none.
+    person: the ledger's id of the proven or asserted number, None if there is none. conversation: its id there.
     facts: what services decided about this message before (`proof`, `answered` …), and how the effects of the
     wishes taken before this one ended, each by its name.
     memory: what the last turn of the conversation left, expired entries gone, and what those wishes left.
@@ -184,6 +185,7 @@ class Turn:
     facts: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     asked: Asked | None = None
+    conversation: int = 0
 
     @property
     def clause(self) -> str:

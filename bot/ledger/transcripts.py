@@ -71,6 +71,8 @@ def of(
         lines.append((line.at, 0, row["id"], line))
     for row in went:
         body = book.keys.unseal_json(BODY_OUT, row["body_enc"])
+        if not body:
+            continue
         text = body.get("text", "")
         is_hidden = row["kind"] == "code" and not shows_codes
         line = Line(

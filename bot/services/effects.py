@@ -16,6 +16,7 @@ from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
 from bot.services import escalate, look_up_sender, request_rights, start_again, verify_account, verify_number
 from bot.services.contracts import House
+from bot.services.erase import erase_own
 from bot.services.opt_out import SIGNATURES, Cause, needs_number, opt_out
 
 Ended = tuple[str, dict[str, Any]]
@@ -190,6 +191,13 @@ def _tell_holder(
     return ("done" if may else "limited"), {}
 
 
+def _erase_own(
+    house: House, book: Book, conversation: Conversation, turn: Turn, message: int, arguments: dict[str, Any]
+) -> Ended:
+    erase_own(book, conversation, message=message, now=turn.now)
+    return "done", {}
+
+
 _FUNCTIONS: Mapping[str, Callable[[House, Book, Conversation, Turn, int, dict[str, Any]], Ended]] = {
     "opt_out": _opt_out,
     "ask_start_code": _ask_start_code,
@@ -203,4 +211,5 @@ _FUNCTIONS: Mapping[str, Callable[[House, Book, Conversation, Turn, int, dict[st
     "forward_request": _forward_request,
     "hand_over": _hand_over,
     "hand_back": _hand_back,
+    "erase_own": _erase_own,
 }

@@ -22,7 +22,7 @@ from bot.domain.numbers import is_answerable
 from bot.ledger import consents, conversations, people, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import look_up_case, look_up_sender, start_again, verify_number
+from bot.services import commands, look_up_case, look_up_sender, start_again, verify_number
 from bot.services.contracts import House
 from bot.services.escalate import add_to_case, now_proven
 from bot.services.opt_out import (
@@ -205,6 +205,9 @@ def _text(
     if code is not None:
         proof = start_again.try_code(house, book, conversation, code, cause=_with(cause, verdict), now=now)
         return _Decision(wishes=(Wish("opt_in", "keyword"),), facts={"proof": proof})
+    command = commands.wish_in(message.text)
+    if command is not None:
+        return _Decision(wishes=(command,))
     taken = take_code(house, book, conversation, message.text, now=now)
     if taken is not None:
         return _Decision(wishes=taken.wishes, facts=taken.facts)

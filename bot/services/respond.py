@@ -306,6 +306,7 @@ def _answer(
             facts=facts,
             memory={**memory, **kept},
             asked=asked,
+            conversation=conversation.id,
         )
         outcome = topics[wish.intent](turn, Reads(book, house))
         for effect in outcome.do:
@@ -393,6 +394,8 @@ def _language(
     wished = next((w.slots.get("language") for w in wishes if w.intent == "language"), None)
     if wished is not None:
         return house.language(wished, current)
+    if all(w.by == "command" for w in wishes):
+        return current  # "/human" is no English
     is_keyword = all(w.by in ("keyword", "option", "forwarded") for w in wishes)
     if is_keyword and conversation.language is None:
         return languages.spoken_in(message.said, offered) or current

@@ -19,6 +19,7 @@ class TelegramStandIn(StandIn):
 
     `acknowledged`: ids of callback queries that were answered, by a call or in the answer to a hook.
     `blocked`: chats that answer 403. `webhook`: what was set. `pending`: updates waiting to be polled.
+    `commands`: the menus, by language.
     """
 
     def __init__(self, *, token: str = TOKEN) -> None:
@@ -28,6 +29,7 @@ class TelegramStandIn(StandIn):
         self.pending: list[dict[str, Any]] = []
         self.acknowledged: list[str] = []
         self.blocked: set[int] = set()
+        self.commands: dict[str, list[dict[str, str]]] = {}
         self._message_ids = itertools.count(700)
         self._update_ids = itertools.count(100_200_300)
         self._query_ids = itertools.count(4_382_000_000)
@@ -84,6 +86,13 @@ class TelegramStandIn(StandIn):
         shown = {name: value for name, value in self.webhook.items() if name != "secret_token"}
         shown["allowed_updates"] = json.loads(shown.get("allowed_updates") or "[]")
         return ok({"has_custom_certificate": False, "pending_update_count": len(self.pending), **shown})
+
+    def _setMyCommands(self, fields: dict[str, Any]) -> Answer:
+        self.commands[fields.get("language_code", "")] = json.loads(fields["commands"])
+        return ok(True)
+
+    def _getMyCommands(self, fields: dict[str, Any]) -> Answer:
+        return ok(self.commands.get(fields.get("language_code", ""), []))
 
     def _getUpdates(self, fields: dict[str, Any]) -> Answer:
         if self.webhook["url"]:

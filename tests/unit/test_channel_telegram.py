@@ -463,6 +463,26 @@ def test_check_without_a_secret_removes_the_webhook(telegram: TelegramStandIn, p
     assert telegram.webhook["url"] == ""
 
 
+def test_register_sets_the_menu_of_every_language_and_one_for_the_others(telegram: TelegramStandIn) -> None:
+    menus = {"pl": (("human", "rozmowa z człowiekiem"),), "en": (("human", "talk to a person"),)}
+    one = Telegram(settings_for(telegram.url), menus)
+    try:
+        assert "commands are not set" in [f.what for f in one.check(register=False) if not f.ok]
+        assert all(finding.ok for finding in one.check(register=True))
+        shown = {language: menu[0]["description"] for language, menu in telegram.commands.items()}
+        assert shown == {"pl": "rozmowa z człowiekiem", "en": "talk to a person", "": "rozmowa z człowiekiem"}
+        telegram.commands["en"] = []
+        assert [f.what for f in one.check(register=False) if not f.ok] == ["commands are not set"]
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize("command", ["/human", "/stop AGREST"])
+def test_a_command_addressed_to_the_bot_is_the_command(telegram: TelegramStandIn, command: str) -> None:
+    name, blank, rest = command.partition(" ")
+    assert read(telegram.text(f"{name}@whosent_bot{blank}{rest}")).text == command
+
+
 def test_check_sees_a_webhook_that_fails(telegram: TelegramStandIn, channel: Telegram) -> None:
     channel.check(register=True)
     telegram.webhook |= {"last_error_date": int(datetime.now(UTC).timestamp()), "last_error_message": "503"}

@@ -59,7 +59,7 @@ def test_german_spells_its_umlauts(key: str) -> None:
         assert not re.search(r"(?i)ae|oe|(?<![aeqz])ue", widest(key, "de", medium))
 
 
-LATIN_IN_UKRAINIAN = {"SMS", "SMSAPI", "bot", "CERT", "Polska", "UODO", "SHOP", "BOT", "e", "mail"}
+LATIN_IN_UKRAINIAN = {"SMS", "SMSAPI", "bot", "CERT", "Polska", "UODO", "SHOP", "BOT", "e", "mail", "mydata"}
 
 
 @pytest.mark.parametrize("key", [k for k in KEYS if k not in FREE])
