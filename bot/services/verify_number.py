@@ -81,8 +81,7 @@ def prove(house: House, book: Book, conversation: Conversation, code: Code, *, n
     Returns how those ended, None if none waited.
     """
     person = people.ensure(book, str(code.about["number"]))
-    level = max(Level.PROVEN, conversation.level_at(now)) if person == conversation.person else Level.PROVEN
-    conversations.know(book, conversation.id, person=person, level=level, until=now + PROVEN_LASTS)
+    conversations.know(book, conversation.id, person=person, level=Level.PROVEN, until=now + PROVEN_LASTS)
     audit.act(book, Deed.NUMBER_PROVEN, at=now, conversation=conversation.id, code=code.id)
     known = conversations.get(book, conversation.id)
     now_proven(book, known, now=now)
