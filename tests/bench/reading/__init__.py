@@ -1,0 +1,1 @@
+"""How well the wishes are read: pipelines, calibrations, thresholds and amounts of data side by side."""
