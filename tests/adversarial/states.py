@@ -92,7 +92,7 @@ def _known(*texts: str) -> Callable[[World, Somebody], None]:
 def _asks_who_else(world: World, who: Somebody) -> None:
     """What needs a proven number is asked for; the option has its digit among the others."""
     answered = " ".join(tell(world, who, "KTO"))
-    place = re.search(r"(\d)(?:=|\. )kto jeszcze pisa", answered)
+    place = re.search(r"(\d)(?:=|\. )kto (?:jeszcze )?pisa", answered)
     assert place is not None, answered
     assert tell(world, who, place[1])
 
@@ -149,6 +149,7 @@ STATES: Mapping[str, tuple[Reach | None, Reach | None]] = {
     "a code awaited": (_awaits_code(ATTACKER), _awaits_code(ATTACKER)),
     "a code awaited that somebody else got": (None, _awaits_code(VICTIM)),
     "a number proven": (_proven, _proven),
+    "asked whether to erase": (None, _says("/mydata")),
     "handed over": (_says("CZLOWIEK"), _says("CZLOWIEK")),
     "claimed by a human": (_claimed, _claimed),
     "after an erasure": (_erased, _erased),
