@@ -206,6 +206,12 @@ def claim_unsent(book: Book, *, now: datetime, lease: timedelta) -> Unsent | Non
     return Unsent(made, digits)
 
 
+def will_show(book: Book, unsent: Unsent, about: Mapping[str, Any]) -> None:
+    """What it shows is known, though it is not sent yet: it may come back sooner than its sending is written down."""
+    sealed = book.keys.seal_json(ABOUT, {**about, _CODE: unsent.digits})
+    book.run(update(codes).where(codes.c.id == unsent.made.id, _IS_UNSENT).values(about_enc=sealed))
+
+
 def sent(book: Book, unsent: Unsent, about: Mapping[str, Any]) -> None:
     """It is on its way: nothing but its hash is kept, and what it shows when it comes back."""
     _settle(book, unsent, about_enc=book.keys.seal_json(ABOUT, about))

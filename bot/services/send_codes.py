@@ -68,15 +68,17 @@ def _to_number(house: House, book: Book, unsent: Unsent, now: datetime) -> _Lett
 
 def _to_account(house: House, book: Book, unsent: Unsent, now: datetime) -> _Letter | None:
     """To the best contact that can be reached; by mail only once nothing is open."""
-    claim = str(unsent.made.about["claim"])
-    account = account_of(book, claim)
-    kept: dict[str, Any] = {"claim": claim}
-    if account is None or not _is_within(book, "codes_of_account", str(account.client), now):
+    about = unsent.made.about
+    account = account_of(book, str(about["claim"]))
+    kept: dict[str, Any] = {"claim": about["claim"]}
+    is_again = "client" in about  # it was counted when it was tried first
+    if account is None or not (is_again or _is_within(book, "codes_of_account", str(account.client), now)):
         _settle(book, unsent, kept, is_sent=False)
         return None
     sends_mail = (house.ways_to_clients or {}).get("mail") and now < unsent.made.expires_at
     for contact in account.contacts:
         if contact.kind == "email" and sends_mail:
+            codes.will_show(book, unsent, {**about, "client": account.client})
             return _Letter(unsent, contact.value, account.client)
         if contact.kind == "phone" and _text(house, book, unsent, contact.value, "account.sms", now):
             _settle(book, unsent, kept | {"client": account.client, "number": contact.value}, is_sent=True)

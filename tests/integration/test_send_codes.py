@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,41 @@ def test_a_mailbox_that_is_busy_is_tried_again_and_one_that_refuses_is_not(
     clock.move(timedelta(minutes=5))
     assert send_codes(world.house, mail, now=world.now) == 0
     assert tried(world, refused, "123456") == Proof.WRONG
+
+
+def test_a_mailbox_that_is_busy_for_long_is_still_one_code_of_its_day(
+    world: World, smtp: SmtpStandIn, clock: Clock
+) -> None:
+    mail = MailSettings(smtp.url, "bot@whosent.example")
+    conversation = ask_account(world, "ogrod")
+    smtp.refusals = ["450 busy"] * 6
+    for _ in range(7):
+        assert send_codes(world.house, mail, now=world.now) == 1
+        clock.move(timedelta(seconds=31))
+    [code] = re.findall(r"\b\d{6}\b", smtp.arrived[0].get_content())
+    assert tried(world, conversation, code) == Proof.OK
+
+
+class Quick(list[EmailMessage]):
+    """A mailbox whose owner types the code before the mail server has answered."""
+
+    def __init__(self, types: Callable[[str], object]) -> None:
+        super().__init__()
+        self._types = types
+
+    def append(self, mail: EmailMessage) -> None:
+        super().append(mail)
+        [code] = re.findall(r"\b\d{6}\b", mail.get_content())
+        self._types(code)
+
+
+def test_a_code_may_come_back_before_its_sending_is_written_down(world: World) -> None:
+    conversation = ask_account(world, "ogrod")
+    ended: list[str] = []
+    mailbox = Quick(lambda code: ended.append(tried(world, conversation, code)))
+    with SmtpStandIn(arrived=mailbox) as smtp:
+        send_codes(world.house, MailSettings(smtp.url, "bot@whosent.example"), now=world.now)
+    assert ended == [Proof.OK]
 
 
 def test_a_mail_server_that_is_away_costs_the_code_its_time_and_nothing_else(
