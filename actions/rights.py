@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from actions import account, asking, proof
+from actions import account, asking, proof, who_is_who
 from bot.domain import standing
 from bot.domain.clients import Client
 from bot.domain.conversation import Asked, Do, Option, Outcome, Say, Turn
 from bot.domain.messages import Medium
 from bot.domain.standing import Audience, Speaker
-from bot.ledger import clients, people
-from bot.services import look_up_sender, verify_number
+from bot.ledger import clients
+from bot.services import verify_number
 from bot.services.contracts import Reads
-from bot.services.opt_out import holders_of
 
 STOPS_TOO = frozenset({"rights_objection", "rights_withdraw_consent", "rights_erasure"})
 """Requests that stop messages at once as well: GDPR 7(3), 21(3) (DESIGN, part 5)."""
@@ -39,12 +38,12 @@ def request(turn: Turn, reads: Reads) -> Outcome:
     """
     topic = turn.wish.intent
     text = str(turn.wish.slots.get("text", turn.clause))
-    client, named = _client(turn, reads)
+    client, named = who_is_who.client_meant(turn, reads)
     if len(named) > 1:
         return Outcome(ask=_which_of(turn, reads, topic, named))
     if standing.is_about_what_is_held_here(text):
         return _ours(turn, topic, _stop(turn, topic, client), audience=Audience.RECIPIENT)
-    audience = _audience(turn, reads, text, has_client=client is not None)
+    audience = who_is_who.audience(turn, reads, text, has_client=client is not None)
     if topic == "rights_terminate_contract":
         return _contract(turn, reads, audience, client)
     if audience is Audience.VISITOR:
@@ -170,66 +169,6 @@ def _text(turn: Turn) -> str:
     return str(turn.wish.slots.get("text", turn.text))
 
 
-def _audience(turn: Turn, reads: Reads, text: str, *, has_client: bool) -> Audience | None:
-    """Who the person is to us, None if that is to be asked (DESIGN, part 5, "who is who")."""
-    answered = turn.wish.slots.get("audience")
-    if answered is not None:
-        return Audience(answered)
-    brand = reads.house.texts.provider.brand
-    said = standing.claimed(text, brand)
-    if said is not None and (not has_client or standing.names(text, brand)):
-        return said
-    has_account = _account(turn, reads) is not None
-    if said is Audience.DIRECT_CLIENT and has_account:
-        return said
-    if said is not None or has_account == has_client:
-        return None  # "your client" in answer to a shop: the shop's, or ours?
-    return Audience.DIRECT_CLIENT if has_account else Audience.RECIPIENT
-
-
-def _client(turn: Turn, reads: Reads) -> tuple[int | None, tuple[int, ...]]:
-    """The client it is about, or those that it may be about: told before, by a sender's name, by who wrote lately."""
-    slots = turn.wish.slots
-    if slots.get("client") is not None:
-        return int(slots["client"]), ()
-    if "sender" not in slots:
-        return _sender_of_late(turn, reads), ()
-    held = holders_of(reads.book, str(slots["sender"]), now=turn.now)
-    if len(held) > 1 and turn.person is not None:
-        wrote = {c.client for c in look_up_sender.wrote_lately(reads.book, person=turn.person, now=turn.now)}
-        held = tuple(c for c in held if c in wrote) or held
-    return (held[0], ()) if len(held) == 1 else (None, held)
-
-
-def _account(turn: Turn, reads: Reads) -> int | None:
-    """The client whose contact this number is."""
-    if turn.person is None:
-        return None
-    return clients.of_contact(reads.book, "phone", people.number_of(reads.book, turn.person))
-
-
-def _sender_of_late(turn: Turn, reads: Reads) -> int | None:
-    """The one client this can be about: the message answered, or whoever wrote from the address written to.
-
-    Its row is for passing on, not for telling: a sensitive one is never named from here.
-    """
-    if turn.person is None:
-        return None
-    if turn.answered_id is not None:
-        answered = look_up_sender.of_answered(
-            reads.book, turn.answered_id, person=turn.person, now=turn.now, level=turn.level
-        )
-        if answered is not None and answered.client != look_up_sender.WITHHELD:
-            return answered.client
-    candidates, _ = look_up_sender.candidates_for_stop(
-        reads.book, person=turn.person, ours=turn.ours, now=turn.now
-    )
-    if len(candidates) == 1:
-        return candidates[0].client
-    remembered = turn.memory.get("client")
-    return int(remembered) if remembered is not None else None
-
-
 def _stop(turn: Turn, topic: str, client: int | None) -> tuple[Do, ...]:
     is_sure = turn.wish.by != "model" or turn.wish.confidence >= STOP_FROM
     if topic not in STOPS_TOO or not is_sure:
@@ -314,19 +253,13 @@ def _direct_client(turn: Turn, reads: Reads, topic: str, stop: tuple[Do, ...] = 
         "is_ours": True,
         "text": _text(turn),
     }
-    own = _own_contact(turn, reads)
+    own = who_is_who.own_contact(turn, reads)
     if account.can_check(turn, reads, own):
         filed = Do("open_case", case, {"done": "rights.filed", "merged": "rights.merged"})
         return Outcome(do=(*stop, filed, *account.check(turn, own)), say=_kept(turn, topic, stop))
     filed = Do("open_case", case, {"done": "rights.client", "merged": "rights.merged"})
     handed = Do("hand_over", {}, {"done": "", "already": ""})
     return Outcome(do=(*stop, filed, handed), say=_kept(turn, topic, stop))
-
-
-def _own_contact(turn: Turn, reads: Reads) -> str | None:
-    """The number the person is known by, if it is a contact of an account."""
-    is_contact = turn.person is not None and _account(turn, reads) is not None
-    return people.number_of(reads.book, turn.person) if is_contact and turn.person is not None else None
 
 
 def _ours(

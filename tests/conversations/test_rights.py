@@ -241,6 +241,25 @@ def test_where_no_number_can_be_had_a_human_asks(world: World) -> None:
     assert world.says("halo?", **messenger) == []
 
 
+def test_to_a_proven_number_the_one_client_that_wrote_is_the_one_meant(world: World) -> None:
+    world.sent("books", "STRONICA")
+    asks(world, "rights_access", **TELEGRAM)
+    said(world, "1", **TELEGRAM)
+    said(world, "STRONICA", **TELEGRAM)
+    said(world, "1", **TELEGRAM)
+    said(world, "500 100 200", **TELEGRAM)
+    said(world, re.findall(r"\b\d{6}\b", world.phone.arrived[-1].text)[0], **TELEGRAM)
+    assert "decyduje Stronica" in asks(world, "rights_portability", "daj plik z danymi", **TELEGRAM)
+
+
+def test_a_number_that_is_not_proven_is_asked_whether_somebody_wrote_to_it_or_not(world: World) -> None:
+    world.sent("books", "STRONICA")
+    known = asks(world, "rights_access", to=BOT_NUMBER)
+    unknown = asks(world, "rights_access", as_="+48500100777", to=BOT_NUMBER)
+    first, second = (c.ref for c in open_cases(world))
+    assert known.replace(first, "") == unknown.replace(second, "")
+
+
 # --- contracts ----------------------------------------------------------------------------------------------
 
 
