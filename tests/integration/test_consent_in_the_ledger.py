@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -316,6 +317,7 @@ class Story(RuleBasedStateMachine):
         return here or standing
 
 
+@pytest.mark.timeout(max(420, STORIES))  # a story that fails is made short first, for up to five minutes
 def test_whatever_is_said_in_whatever_order_the_ledger_stands_where_the_machine_stands(
     ledger: Ledger, clock: Clock, tmp_path: Path
 ) -> None:
