@@ -48,7 +48,9 @@ A_DAY_MOST = 3  #: codes for one number, of whichever conversation
 A_DAY_MOST_ASKED = 5  #: codes that one conversation may ask for, to whichever numbers
 PROVEN_LASTS = timedelta(hours=1)  #: how long what a code showed is believed
 
-_BESIDE = 40  #: characters that may stand beside a code: "to ten kod: 123 456", and no sentence about something
+_BESIDE = (
+    40  #: characters that may stand beside a code: "to ten kod: 123 456", and no sentence about something
+)
 _LONGEST = 80
 _JOINED = re.compile(r"(?<=[0-9])[ \u00a0-](?=[0-9])")
 _SIX = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])")

@@ -76,6 +76,7 @@ def words_of(text: str) -> tuple[list[Word], str]:
     return found, mark
 
 
+@lru_cache(maxsize=64)  # a turn folds the same text half a dozen times
 def fold(text: str) -> str:
     """Return the folded words of `text` separated by single blanks: « Wyłącz, ＳＭＳ! » → "wylacz sms"."""
     return " ".join(word.text for word in words_of(text)[0])

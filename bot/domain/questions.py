@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -83,7 +83,8 @@ def other(before: Asked, place: int) -> Wish | None:
 
 def to_plain(asked: Asked) -> dict[str, Any]:
     """A question as plain values, to be kept; `from_plain` makes it again."""
-    plain = asdict(asked)
+    plain = {name: getattr(asked, name) for name in Asked.__slots__}
+    plain["options"] = [{name: getattr(o, name) for name in Option.__slots__} for o in asked.options]
     plain["expires_at"] = asked.expires_at.isoformat()
     plain["then"] = None if asked.then is None else to_plain(asked.then)
     return plain

@@ -33,10 +33,6 @@ Row = Mapping[str, Any]
 """One row of an answer, by the names of its columns."""
 
 
-class NotTogether(Exception):
-    """Work that goes in step with other work came to something that it has to do alone."""
-
-
 class Prepared:
     """A statement built once and handed to the driver as it stands, for the paths that every message takes.
 
@@ -153,10 +149,16 @@ class Book:
     def run(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> Result[Any]:
-        if self._let_others is not None:
-            raise NotTogether
+        if self._let_others is not None:  # in a pipeline SQLAlchemy would take every answer for none
+            leave, self._let_others = self._let_others, None
+            leave()
         self.known.clear()
         return self.connection.execute(statement, values)
+
+    @property
+    def is_in_step(self) -> bool:
+        """Does this transaction hold other work too, which goes on whenever this one asks something?"""
+        return self._let_others is not None
 
     def do(self, statement: Prepared, **values: Any) -> int:
         """How many rows it changed."""
@@ -251,7 +253,7 @@ class Ledger:
 
         None may depend on what another does, or on its not having been done. On PostgreSQL they go in step: what
         each asks next is sent together, and the server answers all at once, which takes half the time of both.
-        Each may ask prepared statements only there. Raises NotTogether, and whatever one of them raises.
+        One that comes to a statement that is not prepared goes on alone. Raises whatever one of them raises.
         """
         with self.write() as book:
             if self.dialect == "sqlite":
@@ -282,18 +284,16 @@ def _in_step(book: Book, works: Sequence[Callable[[Book], object]]) -> None:
     """See `Ledger.write_together`. https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html"""
     driver: Any = book.connection.connection.driver_connection
     here = greenlet.getcurrent()
-    with driver.pipeline() as pipeline:
-        going = [
-            greenlet.greenlet(
-                partial(work, Book(book.connection, book.keys, book.dialect, _let_others=here.switch))
-            )
-            for work in works
-        ]
-        while going:
-            for one in going:
+    books = [Book(book.connection, book.keys, book.dialect, _let_others=here.switch) for _ in works]
+    going = [(greenlet.greenlet(partial(work, own)), own) for work, own in zip(works, books, strict=True)]
+    while going:
+        with driver.pipeline():
+            for one, _ in going:
                 one.switch()
-            pipeline.sync()
-            going = [one for one in going if not one.dead]
+        for one, own in going:
+            if not one.dead and not own.is_in_step:
+                one.switch()
+        going = [(one, own) for one, own in going if not one.dead]
 
 
 class _Turn:

@@ -229,15 +229,24 @@ def again(book: Book, unsent: Unsent, *, at: datetime) -> None:
     book.run(update(codes).where(codes.c.id == unsent.made.id, _IS_UNSENT).values(ready_at=at))
 
 
+_PROVEN = Prepared(
+    lambda _: (
+        select(codes)
+        .where(
+            codes.c.conversation == bindparam("talk"),
+            codes.c.purpose == bindparam("kind"),
+            codes.c.used_at.is_not(None),
+            codes.c.expires_at > bindparam("now"),
+        )
+        .order_by(codes.c.id.desc())
+        .limit(1)
+    )
+)
+
+
 def proven(book: Book, conversation: int, purpose: Purpose, *, now: datetime) -> Code | None:
     """The code that was typed back rightly in a conversation and is still kept as proof."""
-    query = select(codes).where(
-        codes.c.conversation == conversation,
-        codes.c.purpose == purpose.value,
-        codes.c.used_at.is_not(None),
-        codes.c.expires_at > now,
-    )
-    row = book.row(query.order_by(codes.c.id.desc()).limit(1))
+    row = book.row(_PROVEN, talk=conversation, kind=purpose.value, now=now)
     return None if row is None else _read(book, row)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -50,29 +51,35 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
         talks = conversations.several(book, [m.conversation for m in claimed]) if claimed else {}
     claimed = _with_pasted(house, claimed, talks, clock())
     readings = _read(house, [m for m in claimed if talks[m.conversation].owner is Owner.BOT])
-    if len(claimed) == 1 or not _are_answered(house, topics, claimed, readings, clock):
-        for message in claimed:
-            try:
-                with house.ledger.write() as book:
-                    _turn(house, topics, book, message, readings.get(message.id), clock())
-            except Exception as error:  # noqa: BLE001  # whatever broke, the message is tried again or becomes a case
-                log.error("turn broke", message=message.id, tries=message.tries, error=type(error).__name__)
-                _put_aside(house, message, clock())
+    turns = {m.id: partial(_turn, house, topics, m, readings.get(m.id), clock()) for m in claimed}
+    together = _of_different_people(claimed, talks)
+    held = together if len(together) > 1 and _are_held(house, [turns[m] for m in together]) else ()
+    for message in claimed:
+        if message.id in held:
+            continue
+        try:
+            with house.ledger.write() as book:
+                turns[message.id](book)
+        except Exception as error:  # noqa: BLE001  # whatever broke, the message is tried again or becomes a case
+            log.error("turn broke", message=message.id, tries=message.tries, error=type(error).__name__)
+            _put_aside(house, message, clock())
     return len(claimed)
 
 
-def _are_answered(
-    house: House,
-    topics: Topics,
-    claimed: Sequence[queues.Received],
-    readings: Mapping[int, _Read],
-    clock: Callable[[], datetime],
-) -> bool:
-    """Hold the turns with one commit for all. False if any of them broke: then each is held by itself."""
+def _of_different_people(claimed: Sequence[queues.Received], talks: Mapping[int, Conversation]) -> list[int]:
+    """The messages whose turns concern nobody else: the first of each person, and of each chat without a number."""
+    firsts: dict[tuple[str, int | None], int] = {}
+    for message in claimed:
+        person = talks[message.conversation].person
+        who = ("chat", message.conversation) if person is None else ("person", person)
+        firsts.setdefault(who, message.id)
+    return list(firsts.values())
+
+
+def _are_held(house: House, turns: Sequence[Callable[[Book], None]]) -> bool:
+    """Hold turns with one commit for all. False if any of them broke: then each is held by itself."""
     try:
-        with house.ledger.write() as book:
-            for message in claimed:
-                _turn(house, topics, book, message, readings.get(message.id), clock())
+        house.ledger.write_together(turns)
     except Exception as error:  # noqa: BLE001  (whose it is shows when each is alone)
         log.info("not together", error=type(error).__name__)
         return False
@@ -180,10 +187,10 @@ def _read(house: House, messages: Sequence[queues.Received]) -> dict[int, _Read]
 def _turn(
     house: House,
     topics: Topics,
-    book: Book,
     message: queues.Received,
     read: _Read | None,
     now: datetime,
+    book: Book,
 ) -> None:
     conversation = conversations.get(book, message.conversation, lock=True)
     wants_bot = any(w.intent == "back_to_bot" for w in message.wishes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from bot.domain.messages import Received
 from bot.ledger import people, tables
-from bot.ledger.book import Book, Ledger, NotTogether
+from bot.ledger.book import Book, Ledger
 from bot.services.receive import receive_together
 from tests.conftest import Clock
 from tests.world import SHOP_NUMBER, World
@@ -98,7 +98,16 @@ def test_work_done_together_is_committed_whole_or_not_at_all(ledger: Ledger) -> 
         assert people.find(book, NUMBERS[1]) is None
 
 
-def test_on_postgresql_work_in_step_may_ask_prepared_statements_only(ledger: Ledger) -> None:
-    asks_another = [lambda book: book.rows(select(tables.people))] * 2
-    with pytest.raises(NotTogether) if ledger.dialect == "postgresql" else nullcontext():
-        ledger.write_together(asks_another)
+def test_what_asks_another_statement_than_a_prepared_one_goes_on_alone_and_is_in(ledger: Ledger) -> None:
+    seen = []
+
+    def asks_another(book: Book, number: str) -> None:
+        person = people.ensure(book, number)
+        seen.append(book.scalar(select(tables.people.c.id).where(tables.people.c.id == person)) == person)
+        people.lock(book, person)
+
+    works = [partial(asks_another, number=NUMBERS[0]), partial(people.ensure, number=NUMBERS[1])]
+    ledger.write_together(works)
+    with ledger.read() as book:
+        assert seen == [True]
+        assert len(people.find_many(book, NUMBERS[:2])) == 2
