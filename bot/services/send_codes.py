@@ -121,8 +121,13 @@ def _is_within(book: Book, what: str, whom: str, now: datetime) -> bool:
 
 
 def _settle(book: Book, unsent: Unsent, about: Mapping[str, Any], *, is_sent: bool) -> None:
-    (codes.sent if is_sent else codes.withheld)(book, unsent, about)
-    log.info("code sent" if is_sent else "code withheld", event_id=unsent.made.id, kind=unsent.made.purpose.value)
+    kind = unsent.made.purpose.value
+    if is_sent:
+        codes.sent(book, unsent, about)
+        log.info("code sent", event_id=unsent.made.id, kind=kind)
+        return
+    codes.withheld(book, unsent, about)
+    log.info("code withheld", event_id=unsent.made.id, kind=kind)
 
 
 def _post(house: House, mail: MailSettings, letter: _Letter, now: datetime) -> None:
