@@ -57,7 +57,6 @@ def contact_shared(turn: Turn, reads: Reads) -> Outcome:
     return Outcome(
         say=(Say("talk.contact_known"),),
         ask=asking.fill(turn, "who_sent.ask_name", slot="sender", topic="who_sent"),
-        leaves=Leaves.NOTHING if turn.asked and turn.asked.arguments.get("asks_contact") else Leaves.AGAIN,
     )
 
 
@@ -105,7 +104,9 @@ def declined(turn: Turn, reads: Reads) -> Outcome:
 def did_you_mean(turn: Turn, reads: Reads) -> Outcome:
     """Not sure: the likely wishes, numbered, and a human as the last way."""
     labels = reads.house.texts.keys(turn.language)
-    likely = [name for name in turn.wish.alternatives if _label(name) in labels][:2]
+    by_label = {_label(name): name for name in reversed(turn.wish.alternatives) if name != "human"}
+    likely = [name for name in turn.wish.alternatives if by_label.get(_label(name)) == name]
+    likely = [name for name in likely if _label(name) in labels][:2]
     if not likely:
         return not_understood(turn, reads)
     options = [Option(name, _label(name), is_opt_out=name == "opt_out") for name in likely]

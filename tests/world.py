@@ -12,7 +12,17 @@ from actions import TOPICS
 from bot import knowledge, texts
 from bot.channels.simulator import Simulator
 from bot.domain.keywords import load_words
-from bot.domain.messages import Address, Inbound, Kind, Medium, Origin, Outgoing, Received, SharedContact, Taken
+from bot.domain.messages import (
+    Address,
+    Inbound,
+    Kind,
+    Medium,
+    Origin,
+    Outgoing,
+    Received,
+    SharedContact,
+    Taken,
+)
 from bot.domain.readings import Reading
 from bot.ledger.book import Ledger
 from bot.services.contracts import House
@@ -60,6 +70,7 @@ class Script:
         self.known = dict(known)
         self.is_away = False
         self.seen: list[str] = []
+        self.alternatives: tuple[tuple[str, float], ...] = (("who_sent", 0.05), ("opt_out", 0.02))
 
     def read(self, texts: Sequence[str]) -> list[Reading | None]:
         self.seen += texts
@@ -69,7 +80,7 @@ class Script:
 
     def _reading(self, text: str) -> Reading:
         intent, confidence = self.known.get(text, ("out_of_scope", 0.9))
-        return Reading(intent, confidence, ((intent, confidence), ("who_sent", 0.05), ("opt_out", 0.02)))
+        return Reading(intent, confidence, ((intent, confidence), *self.alternatives))
 
 
 class SilentBell:

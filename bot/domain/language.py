@@ -95,7 +95,11 @@ def warm_up() -> None:
 
 
 def _words(text: str) -> str:
-    return " ".join(WORD.findall(NO_WORD.sub(" ", text[:LONGEST_READ])))
+    words = WORD.findall(NO_WORD.sub(" ", text[:LONGEST_READ]))
+    if any(word.islower() for word in words):
+        # Among small letters capitals are a sender's name or a keyword: "who is PEWNYBANK?" is not Polish for it.
+        words = [word for word in words if len(word) == 1 or not word.isupper()]
+    return " ".join(words)
 
 
 @cache

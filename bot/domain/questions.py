@@ -45,6 +45,8 @@ def after(standing: Asked | None, new: Asked | None, leaves: Sequence[Leaves]) -
 
 def is_answer(wish: Wish, asked: Asked) -> bool:
     """Does a wish said in free words answer the question: of its topic, or what one of its options stands for?"""
+    if wish.intent == "contact_shared":
+        return asked.slot == "number" or bool(asked.arguments.get("asks_contact"))
     is_of_topic = bool(asked.topic) and wish.intent.startswith(asked.topic)
     return is_of_topic or wish.intent in {option.intent for option in asked.options}
 

@@ -15,7 +15,7 @@ from bot.domain import keywords
 from bot.domain.conversation import Wish
 from bot.domain.folding import Word, words_of
 from bot.domain.keywords import Act, Words
-from bot.domain.readings import SMALL_TALK, Reading, wish_of
+from bot.domain.readings import OTHERS, SMALL_TALK, Reading, wish_of
 
 SURELY_NONE = 0.75
 """The confidence from which a message as a whole is nothing to us, whatever its parts look like."""
@@ -43,7 +43,7 @@ ASKED_BY_WORDS = frozenset({"opt_out_unsure", "opt_out_how"})
 """What the words alone made a question of."""
 _NO_WISH = SMALL_TALK | {"out_of_scope", "not_understood", "not_read", "did_you_mean", "help", "menu"}
 #: Said beside the second, the first asks for nothing more.
-_HELD_IN = (("opt_in", "opt_out"), ("who_sent", "number_source"))
+_HELD_IN = (("opt_in", "opt_out"), ("who_sent", "number_source"), ("rights_terminate_contract", "rights_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _sure(part: Part, reading: Reading | None, text: str, words: Words) -> Wish 
         return None
     # The witness of an opt-out may stand in another part: "who sent this text and please stop it".
     wish = wish_of(reading, text)
-    return replace(wish, said=part.text) if _is_wish(wish) else None
+    return replace(wish, said=part.text) if _is_wish(wish) and wish.confidence >= OTHERS.do else None
 
 
 def _is_wish(wish: Wish) -> bool:
@@ -202,7 +202,7 @@ def _distinct(wishes: Sequence[Wish]) -> tuple[Wish, ...]:
         if known is None or wish.confidence > known.confidence:
             by_intent[wish.intent] = wish
     for held, by in _HELD_IN:
-        if by in by_intent:
+        if any(intent.startswith(by) for intent in by_intent if intent != held):
             by_intent.pop(held, None)
     return tuple(by_intent.values())
 

@@ -419,6 +419,9 @@ def needs_number(
         text=_with_notice(house, book, conversation, text, language, now),
         key=key,
         cause=cause.message,
+        buttons=(("share", house.texts.say("label.share", language, conversation.address.medium)),)
+        if asks_contact
+        else (),
         asks_contact=asks_contact,
         expires_at=now + RECEIPT_LASTS,
     )

@@ -17,6 +17,7 @@ from bot.domain import keywords, questions, references, several
 from bot.domain.automata import is_automatic
 from bot.domain.conversation import Asked, Level, Owner, Wish
 from bot.domain.keywords import NOTHING, Act, Scope, Verdict
+from bot.domain.language import detect
 from bot.domain.messages import Address, Delivery, Inbound, Kind, Medium, Received, Report
 from bot.domain.numbers import is_answerable
 from bot.ledger import consents, conversations, people, queues
@@ -318,9 +319,14 @@ def _contact(
     known = conversations.get(book, conversation.id)
     now_proven(book, known, now=now)
     end = carry_out_waiting(house, book, known, now=now)
-    if end == "done":
-        return _SETTLED
-    return _Decision(wishes=(Wish("contact_shared", "keyword"),))
+    asked = conversations.live_asked(known, now)
+    shared_for = Wish("contact_shared", "keyword")
+    is_answer = asked is not None and questions.is_answer(shared_for, asked)
+    if end != "done" or (asked is not None and is_answer and asked.slots.get("then")):
+        return _Decision(wishes=(shared_for,))
+    if asked is not None and is_answer:
+        conversations.ask(book, conversation.id, asked.then)
+    return _SETTLED
 
 
 def _opened(
@@ -425,7 +431,9 @@ def _cause(message: Inbound, number: int) -> Cause:
 
 
 def _with(cause: Cause, verdict: Verdict) -> Cause:
-    return replace(cause, rule=verdict.rule or "code", span=verdict.span, language=verdict.language)
+    # STOP is a word of every language; what stands around it tells whose it is.
+    language = verdict.language or (detect(cause.text) if verdict.rule.startswith("keyword.clause") else None)
+    return replace(cause, rule=verdict.rule or "code", span=verdict.span, language=language)
 
 
 def _slots(verdict: Verdict) -> dict[str, str]:
@@ -434,6 +442,6 @@ def _slots(verdict: Verdict) -> dict[str, str]:
         slots["sender"] = verdict.sender
     if verdict.scope:
         slots["scope"] = verdict.scope.value
-    if verdict.intent == "language" and verdict.language:
-        slots["language"] = verdict.language
+    if verdict.language:
+        slots["language" if verdict.intent == "language" else "spoken"] = verdict.language
     return slots

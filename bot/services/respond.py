@@ -405,7 +405,8 @@ def _language(
         return current  # "/human" is no English
     is_keyword = all(w.by in ("keyword", "option", "forwarded") for w in wishes)
     if is_keyword and conversation.language is None:
-        return languages.spoken_in(message.said, offered) or current
+        spoken = next((w.slots["spoken"] for w in wishes if "spoken" in w.slots), None)
+        return house.language(spoken, languages.spoken_in(message.said, offered), current)
     return languages.choose(message.said, current, offered, is_keyword=is_keyword)
 
 
@@ -432,6 +433,8 @@ def _put(
         texts.insert(len(texts) - (ask is not None), notice)
     buttons = wording.buttons(house, ask, language, conversation)
     asks_contact = bool(ask is not None and ask.arguments.get("asks_contact"))
+    if asks_contact:  # a chat offers that one button alone; the ways to answer are typed as digits
+        buttons = (("share", wording.text(house, "label.share", language, conversation, {})),)
     parts = wording.joined(house, texts, medium)
     for place, (key, text) in enumerate(parts):
         is_last = place == len(parts) - 1

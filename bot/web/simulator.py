@@ -183,6 +183,9 @@ def _shown(line: Line) -> dict[str, Any]:
         "who": line.who,
         "text": line.text,
         "at": line.at.isoformat(),
-        "buttons": [{"token": token, "label": label} for token, label in line.buttons],
+        # The button that shares the number is the phone's own.
+        "buttons": [
+            {"token": token, "label": label} for token, label in line.buttons if not line.asks_contact
+        ],
         "asks_contact": line.asks_contact,
     }

@@ -78,6 +78,15 @@ def test_a_receipt_that_is_a_chats_first_answer_carries_it_once(world: World) ->
     assert notice(Medium.TELEGRAM) not in said(world, "POMOC", **TELEGRAM)
 
 
+def test_a_number_that_is_known_is_not_asked_for_again(world: World) -> None:
+    world.sent("shop", "AGREST")
+    world.says("STOP", **TELEGRAM)
+    world.shares(ALA, **TELEGRAM)
+    assert "numer" not in said(world, "dziękuję", **TELEGRAM)
+    world.model.known["a jak długo to trzymacie"] = ("faq/retention", 0.95)
+    assert "Podaj numer" not in said(world, "a jak długo to trzymacie", **TELEGRAM)
+
+
 def test_a_receipt_by_sms_stays_one_segment_and_the_first_answer_brings_the_notice(world: World) -> None:
     [receipt] = world.says("STOP")
     assert receipt.startswith("SMSAPI bot: ")
@@ -102,3 +111,22 @@ def test_a_chat_opened_again_begins_anew(world: World) -> None:
 @pytest.mark.parametrize("language", ["pl", "en", "uk", "de"])
 def test_the_notice_is_short_enough_to_stand_beside_an_answer(language: str) -> None:
     assert count(f"SMSAPI bot: {notice(language=language)}").parts <= (2 if language == "uk" else 1)
+
+
+@pytest.mark.parametrize("text", ["human", "unsubscribe"])
+def test_the_first_word_of_a_language_is_answered_in_it(world: World, text: str) -> None:
+    world.model.is_away = True
+    answered = said(world, text)
+    assert "a person will take" in answered or "will send you no more" in answered
+
+
+def test_a_stop_among_other_words_is_confirmed_in_their_language(world: World) -> None:
+    assert "will send you no more" in said(world, "STOP. And leave me alone with your offers, please")
+
+
+def test_the_button_that_shares_the_number_says_so_in_the_language_of_the_chat(world: World) -> None:
+    for text, label in (("KTO", "udostępnij mój numer"), ("in English please", "share my number")):
+        world.says(text, **TELEGRAM)
+        sent = world.phone.arrived[-1]
+        assert sent.asks_contact
+        assert [button for _, button in sent.buttons] == [label]

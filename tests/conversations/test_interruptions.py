@@ -183,3 +183,11 @@ def test_digits_typed_twice_answer_the_question_once(asked: World) -> None:
 def test_a_human_takes_the_open_question_along(asked: World) -> None:
     assert "1=" not in said(asked, "CZŁOWIEK")
     assert asked.says("1") == []
+
+
+def test_a_guess_names_each_thing_once_and_a_human_last(world: World) -> None:
+    text = "no i co teraz z tym wszystkim mam"
+    world.model.known[text] = ("faq/role", 0.5)
+    world.model.alternatives = (("faq/policy", 0.2), ("human", 0.1))
+    guess = said(world, text)
+    assert "1=pytanie o polityke prywatnosci 2=czlowiek" in guess

@@ -114,3 +114,19 @@ def test_a_message_takes_less_than_two_milliseconds(text: str):
         took.append(time.thread_time() - started)
     # This thread's processor time, and the best of many: what the machine does besides is not measured.
     assert min(took) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Hello, can you tell me who uses the sender name PEWNYBANK?", "en"),
+        ("kto to jest YOURPARCEL i czemu do mnie pisze", "pl"),
+        ("wer steckt hinter dem namen ZAKUPY", "de"),
+    ],
+)
+def test_a_senders_name_in_capitals_says_nothing_about_the_language(text: str, language: str) -> None:
+    assert detect(text) == language
+
+
+def test_a_message_all_in_capitals_has_its_language_all_the_same() -> None:
+    assert detect("KTO MI WYSLAL TEGO SMSA I DLACZEGO") == "pl"

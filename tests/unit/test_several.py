@@ -128,6 +128,12 @@ def test_a_right_read_in_the_whole_is_not_lost_to_its_parts() -> None:
     assert "rights_erasure" in wishes(text, whole, read("who_sent"), read("faq/retention"))
 
 
+def test_a_contract_that_is_over_is_no_wish_beside_another_right() -> None:
+    text = "miałem kiedyś u was umowę, proszę o kopię moich danych"
+    whole = Wish("rights_access", "model", 0.9)
+    assert wishes(text, whole, read("rights_terminate_contract"), read("rights_access")) == ["rights_access"]
+
+
 def test_keywords_are_told_apart_without_a_model() -> None:
     assert wishes("kto to? stop", Wish("not_read", "fallback"), None, None) == ["opt_out", "who_sent"]
 
