@@ -36,6 +36,9 @@ lint: $(READY)  ## ruff and mypy
 interleavings: $(READY)  ## 10 000 random interleavings of STOP with all that could undo it, on each database
 	@INTERLEAVINGS=$${INTERLEAVINGS:-10000} $(BIN)/python -m pytest -rP tests/integration/test_interleavings.py -k no_interleaving
 
+conversations: setup  ## docs/conversations.md: each of its conversations held anew
+	@$(BIN)/python -m tests.conversations --write docs/conversations.md
+
 bench: setup  ## the figures of docs/measurements.md, printed
 	@$(BIN)/python -m tests.bench $(BENCH)
 
@@ -49,4 +52,4 @@ keyword-neighbours: $(READY)  ## words one slip beside a keyword, anew; needs hu
 clean:  ## the demo's data and caches; environments stay
 	@rm -rf var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 
-.PHONY: help setup demo test lint interleavings bench lock keyword-neighbours clean
+.PHONY: help setup demo test lint interleavings conversations bench lock keyword-neighbours clean

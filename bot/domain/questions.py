@@ -51,6 +51,12 @@ def is_answer(wish: Wish, asked: Asked) -> bool:
     return is_of_topic or wish.intent in {option.intent for option in asked.options}
 
 
+def behind(asked: Asked, wish: Wish) -> Asked | None:
+    """The question that follows one that has its answer; not one that the same wish answers too."""
+    then = asked.then
+    return then.then if then is not None and is_answer(wish, then) else then
+
+
 def beside(opened: Open, meanwhile: Asked) -> Open:
     """The same where an effect has put a question of its own into words: what the turn puts comes first."""
     if opened.asked is None:

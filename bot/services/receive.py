@@ -325,7 +325,7 @@ def _contact(
     if end != "done" or (asked is not None and is_answer and asked.slots.get("then")):
         return _Decision(wishes=(shared_for,))
     if asked is not None and is_answer:
-        conversations.ask(book, conversation.id, asked.then)
+        conversations.ask(book, conversation.id, questions.behind(asked, shared_for))
     return _SETTLED
 
 

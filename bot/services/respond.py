@@ -376,9 +376,8 @@ def _unanswered(asked: Asked | None, message: queues.Received, wishes: Sequence[
     """The question that still waits for its answer; of one that has it, the one that it had interrupted."""
     if _ANSWERED in message.facts:
         return questions.from_text(message.facts[_ANSWERED]).then
-    if asked is not None and any(w.by == "slot" or questions.is_answer(w, asked) for w in wishes):
-        return asked.then
-    return asked
+    answers = [w for w in wishes if asked is not None and (w.by == "slot" or questions.is_answer(w, asked))]
+    return questions.behind(asked, answers[0]) if asked is not None and answers else asked
 
 
 def _with_answered(memory: Mapping[str, Any], message: queues.Received) -> dict[str, Any]:

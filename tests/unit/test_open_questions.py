@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.conversation import Asked, Leaves, Option, Wish
-from bot.domain.questions import Open, after, beside, from_text, is_answer, other, over, to_text
+from bot.domain.questions import Open, after, behind, beside, from_text, is_answer, other, over, to_text
 
 UNTIL = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TWO = (Option("who_sent_client", "10:15", {"client": 1}), Option("who_sent_client", "11:20", {"client": 2}))
@@ -91,6 +91,15 @@ def test_the_wish_that_an_option_stands_for_answers_the_question_in_words() -> N
     assert is_answer(Wish("rights_erasure", "model"), which)
     assert is_answer(Wish("who_sent", "keyword"), NAME)
     assert not is_answer(Wish("who_sent", "keyword"), which)
+
+
+def test_a_number_that_is_known_answers_both_questions_that_wait_for_it() -> None:
+    shared = Wish("contact_shared", "keyword")
+    name_or_contact = replace(NAME, arguments={"asks_contact": True})
+    number = Asked("proof.number", UNTIL, slot="number", topic="prove_number")
+    assert is_answer(shared, number)
+    assert behind(replace(number, then=name_or_contact), shared) is None
+    assert behind(replace(number, then=INTAKE), shared) == INTAKE
 
 
 def test_what_an_effect_asked_meanwhile_waits_for_the_question_of_the_turn() -> None:
