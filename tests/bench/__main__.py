@@ -76,7 +76,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=tuple(MEASUREMENTS), metavar="NAME", help=", ".join(MEASUREMENTS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of the open load (60)")
     parser.add_argument(
-        "--opt-outs", type=int, default=OPT_OUTS, metavar="COUNT", help="in the gate's ledger (10 000 000, for which it takes 5 GB of disk at a time)"
+        "--opt-outs", type=int, default=OPT_OUTS, metavar="COUNT", help="in the gate's ledger (10 000 000, 5 GB)"
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean little")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
