@@ -30,6 +30,15 @@ _JOINS = frozenset(
     "i oraz takze rowniez ponadto dodatkowo ale and also plus but then und ausserdem sowie aber "
     "і й та також але и также но плюс".split()
 )
+# After a comma these go on with what was said: "the company that writes", "weil ich das nicht will".
+_GOES_ON = frozenset(
+    "ze zeby aby bo gdyz poniewaz ktory ktora ktore ktorzy ktorych ktorego ktorej ktorym co jak jakie jaki jaka gdzie "
+    "kiedy dopoki jesli jezeli gdy wiec niech dlatego albo lub ani czy a "
+    "that which who whose because so if when where while until or since though as what how why please "
+    "dass das die der den dem weil wenn ob als wie wo wer damit da oder sondern welche welcher bitte "
+    "що щоб бо який яка яке які якщо коли де чи тому або як "
+    "что чтобы который которая которые потому если когда где или как".split()
+)
 _AFTER_ENGLISH_I = frozenset(
     "am m have ve had do dont did didnt don can cant could will ll wont would want wanna need get got was just "
     "never ask asked said told think know like love only already still don t".split()
@@ -127,7 +136,7 @@ def _cut(found: Sequence[Word], place: int, text: str) -> int:
     is_pronoun = word.text == "i" and {w.text for w in found[place + 1 : place + 2]} <= _AFTER_ENGLISH_I
     if word.text in _JOINS and not is_pronoun:
         return _JOIN
-    return _COMMA if word.mark == "," and not is_number else 0
+    return _COMMA if word.mark == "," and not is_number and word.text not in _GOES_ON else 0
 
 
 def _join_small(pieces: list[list[Word]], cuts: list[int], words: Words) -> None:
