@@ -264,7 +264,7 @@ def _read_wishes(house: House, message: queues.Received, read: _Read) -> tuple[W
     if message.wishes:
         whole = message.wishes[0]
     elif follow_ups.asks_who(message.said):
-        return (Wish("who_sent", "phrase"),)
+        whole = Wish("who_sent", "phrase")
     elif read.whole is not None:
         whole = wish_of(read.whole, message.said)
     return several.wishes_of(whole, message.said, read.parts, house.words)

@@ -113,6 +113,14 @@ def test_the_stop_of_a_chat_that_waits_for_a_number_leaves_the_rest_its_answer(w
     assert topics(world) == ["rights_erasure"]
 
 
+def test_a_stop_beside_a_question_that_needs_no_model_is_not_lost(world: World) -> None:
+    world.sent("shop", SHOP_NUMBER)
+    text = "kto do mnie pisał wczoraj? moglibyście mi tych smsów już oszczędzić"
+    knows(world, **{text: "who_sent", "moglibyście mi tych smsów już oszczędzić": "opt_out"})
+    world.says(text)
+    assert not allowed(world, "shop")
+
+
 def test_a_human_asked_for_beside_something_else_comes_last_and_nothing_stays_open(world: World) -> None:
     world.sent("shop", SHOP_NUMBER)
     text = "kto to wysłał i proszę o kontakt z kimś od was"
