@@ -7,26 +7,23 @@ lease and the owner are checked again: an agent who claimed meanwhile is not tal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
 
-from bot.domain import follow_ups, questions, several, standing
 from bot.domain import language as languages
+from bot.domain import questions
 from bot.domain.conversation import Asked, Leaves, Outcome, Owner, Turn, Wish
-from bot.domain.messages import Kind
 from bot.domain.questions import Open
-from bot.domain.readings import SURE, Reading, wish_of
-from bot.domain.several import Part
 from bot.ledger import conversations, queues
 from bot.ledger.book import Book
 from bot.ledger.conversations import Conversation
-from bot.services import escalate, look_up_case, look_up_sender, wording
+from bot.services import escalate, read_wishes, wording
 from bot.services.contracts import House, Reads
 from bot.services.effects import carry_out
+from bot.services.read_wishes import ANSWERED, Read
 
 log = structlog.get_logger()
 
@@ -35,10 +32,6 @@ Topics = Mapping[str, Topic]
 
 BACK_OFF = (2, 10, 30, 120)  #: seconds before each further try of a turn that broke
 REREAD_WITHIN = timedelta(hours=24)
-WINS = ("opt_out", "human", "report_scam", "back_to_bot", "spoken_for")
-"""Wishes that win over any open question; rights requests do too."""
-_STOPPED = "opt_out"  #: among the facts: how the STOP ended that receive carried out
-_ANSWERED = "answered"  #: among the facts: the question of which an option was taken; `place`: which
 
 
 def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limit: int = 1) -> int:
@@ -49,8 +42,8 @@ def respond(house: House, topics: Topics, *, clock: Callable[[], datetime], limi
     with house.ledger.write() as book:
         claimed = queues.claim_inbox(book, now=clock(), limit=limit)
         talks = conversations.several(book, [m.conversation for m in claimed]) if claimed else {}
-    claimed = _with_pasted(house, claimed, talks, clock())
-    readings = _read(house, [m for m in claimed if talks[m.conversation].owner is Owner.BOT])
+    claimed = read_wishes.with_pasted(house, claimed, talks, clock())
+    readings = read_wishes.read(house, [m for m in claimed if talks[m.conversation].owner is Owner.BOT])
     turns = {m.id: partial(_turn, house, topics, m, readings.get(m.id), clock()) for m in claimed}
     together = _of_different_people(claimed, talks)
     held = together if len(together) > 1 and _are_held(house, [turns[m] for m in together]) else ()
@@ -96,8 +89,8 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
         talks = conversations.several(book, [m.conversation for m in messages]) if messages else {}
     if not messages:
         return 0
-    messages = _with_pasted(house, messages, talks, clock())
-    readings = _read(house, messages)
+    messages = read_wishes.with_pasted(house, messages, talks, clock())
+    readings = read_wishes.read(house, messages)
     done = 0
     for message in messages:
         read = readings.get(message.id)
@@ -108,87 +101,17 @@ def reread(house: House, topics: Topics, *, clock: Callable[[], datetime], limit
                 continue
             done += 1
             conversation = conversations.get(book, message.conversation, lock=True)
-            wishes = tuple(
-                wish
-                for wish in _read_wishes(house, message, read)
-                if _takes_effect_late(wish, message, conversation.owner)
-            )
+            wishes = read_wishes.late_wishes(house, message, read, owner=conversation.owner)
             if wishes:
                 _answer(house, topics, book, conversation, message, wishes, clock())
     return done
-
-
-def _with_pasted(
-    house: House,
-    messages: Sequence[queues.Received],
-    talks: Mapping[int, Conversation],
-    now: datetime,
-) -> list[queues.Received]:
-    """The same, those that show a text which a client sent with the places where it stands among their facts."""
-    found: dict[int, tuple[tuple[int, int], ...]] = {}
-    may_show = [m for m in messages if m.kind is Kind.TEXT and look_up_sender.may_be_sent(m.text)]
-    if may_show:
-        with house.ledger.read() as book:
-            for message in may_show:
-                who = talks[message.conversation]
-                found[message.id] = look_up_sender.sent_spans(
-                    book, message.text, person=who.person, now=now, level=who.level_at(now)
-                )
-    return [
-        replace(m, facts={**m.facts, queues.PASTED: found[m.id]}) if found.get(m.id) else m for m in messages
-    ]
-
-
-def _takes_effect_late(wish: Wish, message: queues.Received, owner: Owner) -> bool:
-    if wish.intent == "opt_out":
-        return not message.wishes  # a STOP that was asked back has its answer
-    return wish.intent.startswith("rights_") and owner is Owner.BOT
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """One message as the model read it: as a whole, if it was to be, and in its parts; None where it was away."""
-
-    whole: Reading | None = None
-    parts: tuple[tuple[Part, Reading | None], ...] = ()
-
-    @property
-    def is_read(self) -> bool:
-        return self.whole is not None or any(reading is not None for _, reading in self.parts)
-
-
-def _read(house: House, messages: Sequence[queues.Received]) -> dict[int, _Read]:
-    """What the model makes of what receive left open, whole and in parts: one request for all of them.
-
-    Beside a STOP that receive carried out only what else was said is read; of what its words made a question of,
-    only the parts, for another of them may be a wish too.
-    """
-    wholes = [m for m in messages if m.kind is Kind.TEXT and not m.wishes and _STOPPED not in m.facts]
-    parts: dict[int, tuple[Part, ...]] = {m.id: several.parts_of(m.said, house.words) for m in wholes}
-    for message in messages:
-        if message.kind is not Kind.TEXT or message.id in parts:
-            continue
-        if _STOPPED in message.facts:
-            parts[message.id] = several.beside_stop(message.said, house.words)
-        elif all(
-            w.intent in several.ASKED_BY_WORDS and w.by in ("keyword", "phrase") for w in message.wishes
-        ):
-            parts[message.id] = several.parts_of(message.said, house.words)
-    texts = [m.said for m in wholes] + [part.text for found in parts.values() for part in found]
-    readings = iter(house.understanding.read(texts) if texts else ())
-    whole = {m.id: next(readings) for m in wholes}
-    return {
-        number: _Read(whole.get(number), tuple((part, next(readings)) for part in found))
-        for number, found in parts.items()
-        if found or number in whole
-    }
 
 
 def _turn(
     house: House,
     topics: Topics,
     message: queues.Received,
-    read: _Read | None,
+    read: Read | None,
     now: datetime,
     book: Book,
 ) -> None:
@@ -198,7 +121,7 @@ def _turn(
         if queues.settle_inbox(book, message, now=now):
             escalate.add_to_case(book, conversation, message.text, at=message.received_at, inbox=message.id)
         return
-    wishes = tuple(_meant(w, conversation, now) for w in _wishes(house, conversation, message, read, now))
+    wishes = read_wishes.wishes_of(house, conversation, message, read, now)
     is_unread = not message.wishes if read is None else not read.is_read
     is_limited = bool(wishes) and _is_limited(book, conversation, wishes, now)
     if not queues.settle_inbox(book, message, now=now, needs_reading=is_unread and not is_limited):
@@ -207,75 +130,6 @@ def _turn(
         _say_limited(house, book, conversation, message, now)
     elif wishes:
         _answer(house, topics, book, conversation, message, wishes, now)
-
-
-def _wishes(
-    house: House, conversation: Conversation, message: queues.Received, read: _Read | None, now: datetime
-) -> tuple[Wish, ...]:
-    """The wishes of a message: receive's, the model's, or the answer to a question that takes free text."""
-    if read is None and message.wishes:
-        return _for_a_human(message.wishes, message.said)
-    found = _for_a_human(_read_wishes(house, message, read or _Read()), message.said)
-    found = look_up_case.rather(found, message.facts.get("case"))
-    asked = conversations.live_asked(conversation, now)
-    is_open = not message.wishes and _STOPPED not in message.facts
-    if is_open and queues.PASTED in message.facts:
-        return found if any(_beats_slot(wish) for wish in found) else (Wish("who_sent", "pasted"),)
-    takes_text = is_open and asked is not None and asked.slot is not None and message.said.strip()
-    if takes_text and asked is not None and _fills(asked, message, found):
-        slots = {**asked.slots, str(asked.slot): message.said.strip()}
-        return (Wish(asked.topic, "slot", slots=slots),)
-    return found
-
-
-def _fills(asked: Asked, message: queues.Received, found: Sequence[Wish]) -> bool:
-    """Is a text the answer to a question that takes free words, or surely another wish?"""
-    if asked.takes_time:
-        return follow_ups.is_one(message.said, now=message.received_at)
-    return not any(_beats_slot(wish) for wish in found)
-
-
-def _for_a_human(wishes: Sequence[Wish], text: str) -> tuple[Wish, ...]:
-    """The same, but what somebody asks who speaks for another, holds an office or is a child is a human's to answer."""
-    who = standing.speaker(text)
-    if who is None:
-        return tuple(wishes)
-    taken = [w for w in wishes if w.by != "option" and standing.is_for_a_human(who, w.intent)]
-    if not taken:
-        return tuple(wishes)
-    right = next((w for w in taken if w.intent.startswith("rights_")), taken[0])
-    slots = {"speaker": who.value, "wanted": right.intent}
-    return (*(w for w in wishes if w not in taken), replace(right, intent="spoken_for", slots=slots))
-
-
-def _meant(wish: Wish, conversation: Conversation, now: datetime) -> Wish:
-    """ "The other one" is the option of the last question that was not taken."""
-    memory = conversations.live_memory(conversation, now)
-    if wish.intent != "other_one" or _ANSWERED not in memory:
-        return wish
-    return questions.other(questions.from_text(memory[_ANSWERED]), int(memory["place"])) or wish
-
-
-def _read_wishes(house: House, message: queues.Received, read: _Read) -> tuple[Wish, ...]:
-    """What a text asks for that receive left open, in part or as a whole; several wishes in their order."""
-    if _STOPPED in message.facts:
-        return several.wishes_beside_stop(message.said, read.parts, house.words)
-    whole = Wish("not_read", "fallback")
-    if message.wishes:
-        whole = message.wishes[0]
-    elif follow_ups.asks_who(message.said):
-        whole = Wish("who_sent", "phrase")
-    elif read.whole is not None:
-        whole = wish_of(read.whole, message.said)
-    return several.wishes_of(whole, message.said, read.parts, house.words)
-
-
-def _beats_slot(wish: Wish) -> bool:
-    """Is the model sure enough that this is another wish and not the answer that was asked for?"""
-    if wish.intent in WINS or wish.intent.startswith("rights_"):
-        return True
-    known = wish.intent not in ("not_understood", "did_you_mean", "not_read", "affirm")
-    return known and wish.confidence >= SURE
 
 
 def _answer(
@@ -374,15 +228,15 @@ def _one_of(ask: Asked | None, new: Asked | None) -> Asked | None:
 
 def _unanswered(asked: Asked | None, message: queues.Received, wishes: Sequence[Wish]) -> Asked | None:
     """The question that still waits for its answer; of one that has it, the one that it had interrupted."""
-    if _ANSWERED in message.facts:
-        return questions.from_text(message.facts[_ANSWERED]).then
+    if ANSWERED in message.facts:
+        return questions.from_text(message.facts[ANSWERED]).then
     answers = [w for w in wishes if asked is not None and (w.by == "slot" or questions.is_answer(w, asked))]
     return questions.behind(asked, answers[0]) if asked is not None and answers else asked
 
 
 def _with_answered(memory: Mapping[str, Any], message: queues.Received) -> dict[str, Any]:
     """Keep what was answered for one turn, so that the person may go back to it or take the other one."""
-    return {**memory, **{name: message.facts[name] for name in (_ANSWERED, "place") if name in message.facts}}
+    return {**memory, **{name: message.facts[name] for name in (ANSWERED, "place") if name in message.facts}}
 
 
 def _put_meanwhile(conversation: Conversation, before: Asked | None, now: datetime) -> Asked | None:
