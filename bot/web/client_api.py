@@ -81,7 +81,7 @@ def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], dateti
     """The routes under /v1. `clock`: aware UTC now."""
     first_use = {name: digest(token) for name, token in web_settings.api_tokens}
 
-    def known(book: Book, authorization: str) -> Grant:
+    def granted(book: Book, authorization: str) -> Grant:
         scheme, _, token = authorization.partition(" ")
         grant = _of_settings(first_use, token.strip()) or tokens.who(book, token.strip())
         if scheme.casefold() != "bearer" or grant is None:
@@ -90,7 +90,7 @@ def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], dateti
 
     def caller(request: Request) -> Grant:
         with ledger.read() as book:
-            return known(book, request.headers.get("authorization", ""))
+            return granted(book, request.headers.get("authorization", ""))
 
     async def body(request: Request, _grant: Annotated[Grant, Depends(caller)]) -> bytes:
         """The raw body: nobody without a token has one read."""
@@ -124,7 +124,7 @@ def router(ledger: Ledger, web_settings: WebSettings, clock: Callable[[], dateti
 
     def checked(grant: Grant | None, authorization: str, content: bytes) -> Response:
         with ledger.read() as book:
-            grant = grant or known(book, authorization)
+            grant = grant or granted(book, authorization)
             if not grant.rights & {Right.GATE, Right.CLIENT}:
                 raise Problem(403)
             asked = _json(content)
