@@ -46,6 +46,7 @@ ASKED_FOR_A_NAME = "a question for a name"
 WRITTEN = frozenset({"people", "conversations", "inbox", "outbox", "codes", "cases", "case_notes", "acts"})
 """What a question may write; it has forgotten the others when it is put again."""
 
+pytestmark = pytest.mark.timeout(600)  # up to three rounds of a thousand turns, on a machine that may be busy
 on_sqlite = pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)
 
 
